@@ -1,0 +1,1 @@
+"""Declared runs, their store, resume, the command line and the report: ``python -m experiments --help``."""

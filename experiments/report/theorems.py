@@ -1,0 +1,155 @@
+"""What the page shows of a theorem: statement, source, assumptions, and every verdict that the store holds on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from markupsafe import Markup
+
+from experiments.report.mathml import MathError
+from experiments.report.statement import statement
+from experiments.report.words import KINDS, SOURCES, Word, number, plural, word
+from experiments.verification import Row, is_bad
+from theory.finding import SUPPORTING
+from theory.theorem import Theorem
+
+__all__ = ["Case", "TheoremEntry", "shown_latex", "theorem_entries"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One of the theorem's own examples or controls, as `verify` judged it."""
+
+    name: str
+    ok: bool
+    word: Word | None  # None when judging it raised
+    ratio: float
+    reason: str
+    breaks: str  # the assumption that a control breaks
+    near_tight: bool
+
+
+@dataclass(frozen=True)
+class TheoremEntry:
+    """A theorem on the page."""
+
+    id: str
+    title: str
+    kind: str
+    subject: str
+    statement: Markup
+    source: str
+    status: str  # of the citation: seen, remembered, derived
+    status_words: str
+    proof: str
+    assumptions: tuple[tuple[str, Markup], ...]
+    examples: tuple[Case, ...] | None  # None before the first `verify`
+    controls: tuple[Case, ...] | None
+    rows: tuple[Row, ...]  # the verdicts of the experiments
+    commands: tuple[str, ...]
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """Verdicts on instances: the experiments' (without deliberate misuse) and the theorem's own examples."""
+        total: Counter[str] = Counter()
+        for row in self.rows:
+            total.update({} if row.control else row.kinds)
+        total.update(case.word.kind for case in self.examples or () if case.word)
+        return total
+
+    @property
+    def words(self) -> list[tuple[Word, int]]:
+        """The kinds in words with their counts, most frequent first."""
+        return [(word(kind), count) for kind, count in self.kinds.most_common()]
+
+    @property
+    def instances(self) -> int:
+        """How many runs were judged."""
+        return sum(self.kinds.values())
+
+    @property
+    def worst(self) -> float:
+        """The largest measured / bound over the instances; NaN when there is none."""
+        ratios = [row.worst for row in self.rows if not row.control] + [case.ratio for case in self.examples or ()]
+        return max((ratio for ratio in ratios if ratio == ratio), default=float("nan"))
+
+    @property
+    def tone(self) -> str:
+        """ "bad" when anything is not as it must be, "good" when an instance supports it, else "quiet"."""
+        cases = (*(self.examples or ()), *(self.controls or ()))
+        if any(row.bad for row in self.rows) or any(not case.ok for case in cases):
+            return "bad"
+        return "good" if any(kind in SUPPORTING for kind in self.kinds) else "quiet"
+
+    @property
+    def badge(self) -> str:
+        """The state of the theorem in a few words."""
+        if self.tone == "bad":
+            return "not as it must be"
+        held = sum(count for kind, count in self.kinds.items() if kind in SUPPORTING)
+        return f"held in {plural(held, 'instance')}" if held else "no support yet" if self.instances else "not judged yet"
+
+
+def theorem_entries(
+    theorems: Sequence[Theorem], catalogue: Mapping[str, Any] | None, rows: Sequence[Row], scale: str
+) -> list[TheoremEntry]:
+    """One entry per theorem, those that need attention first, then by title."""
+    judged = {entry["id"]: entry["cases"] for entry in (catalogue or {"theorems": ()})["theorems"]}
+    entries = [_entry(t, judged.get(t.id), [row for row in rows if row.theorem == t.id], scale) for t in theorems]
+    return sorted(entries, key=lambda entry: (entry.tone != "bad", entry.title.lower()))
+
+
+def shown_latex(latex: str) -> Markup:
+    """The statement as HTML; LaTeX that cannot be converted is shown as it is written, never dropped."""
+    try:
+        return Markup(statement(latex))
+    except MathError:
+        return Markup(f'<code class="latex">{escape(latex)}</code>')
+
+
+def _entry(theorem: Theorem, cases: Iterable[Mapping[str, Any]] | None, rows: Sequence[Row], scale: str) -> TheoremEntry:
+    listed = None if cases is None else list(cases)
+    return TheoremEntry(
+        id=theorem.id,
+        title=theorem.title,
+        kind=KINDS[theorem.kind],
+        subject=theorem.subject,
+        statement=shown_latex(theorem.statement),
+        source=theorem.source.text(),
+        status=theorem.source.status,
+        status_words=SOURCES[theorem.source.status],
+        proof=theorem.proof,
+        assumptions=tuple((a.name, shown_latex(a.statement)) for a in theorem.assumptions),
+        examples=_cases(listed, "example"),
+        controls=_cases(listed, "control"),
+        rows=tuple(rows),
+        commands=_commands(theorem.id, rows, scale),
+    )
+
+
+def _cases(cases: Sequence[Mapping[str, Any]] | None, role: str) -> tuple[Case, ...] | None:
+    return None if cases is None else tuple(_case(case) for case in cases if case["role"] == role)
+
+
+def _case(case: Mapping[str, Any]) -> Case:
+    verdict = case["verdict"]
+    error = (case.get("error") or "").strip().splitlines()
+    return Case(
+        name=case["name"],
+        ok=bool(case["ok"]),
+        word=word(verdict["kind"]) if verdict else None,
+        ratio=verdict["ratio"] if verdict else float("nan"),
+        reason=str(verdict["evidence"].get("reason", "")) if verdict else error[-1] if error else "",
+        breaks=case.get("breaks", ""),
+        near_tight=bool(case.get("near_tight")),
+    )
+
+
+def _commands(id: str, rows: Sequence[Row], scale: str) -> tuple[str, ...]:
+    names = sorted({row.experiment for row in rows})
+    again = [f"python -m experiments run {' '.join(names)} --force --scale {scale}"] if names else []
+    return (*again, f"python -m experiments verify --scale {scale}")
