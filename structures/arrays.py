@@ -12,6 +12,7 @@ Source: Array API standard 2024.12, <https://data-apis.org/array-api/latest/>.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -42,7 +43,15 @@ Coordinates = Any  # an Array, or a tuple of Coordinates
 
 def namespace(*arrays: Array) -> Any:
     """The Array API namespace that `arrays` share (numpy, torch and array_api_strict are tested)."""
-    return array_api_compat.array_namespace(*arrays)
+    if len(arrays) > 1:
+        return array_api_compat.array_namespace(*arrays)
+    kind = type(arrays[0])
+    if kind not in _NAMESPACES:
+        _NAMESPACES[kind] = array_api_compat.array_namespace(arrays[0])
+    return _NAMESPACES[kind]
+
+
+_NAMESPACES: dict[type, Any] = {}  # found once per array type: a step on small arrays asks for it fifty times
 
 
 def like(x: Array) -> dict[str, Any]:
@@ -71,13 +80,18 @@ def to_numpy(x: Any) -> np.ndarray:
 
         return np.asarray(x.to_device(Device("CPU_DEVICE")))
     if array_api_compat.is_torch_array(x):
-        return x.detach().cpu().numpy()
+        return (x.float() if dtype_name(x) == "bfloat16" else x).detach().cpu().numpy()  # NumPy has no bfloat16
     return np.asarray(x)
 
 
 def dtype_name(x: Array) -> str:
     """The dtype of `x` without its namespace: ``"float64"``, ``"float32"``, ``"bfloat16"``."""
-    return str(x.dtype).rsplit(".", 1)[-1].strip("'>")
+    return _name_of_dtype(x.dtype)
+
+
+@cache
+def _name_of_dtype(dtype: Any) -> str:
+    return str(dtype).rsplit(".", 1)[-1].strip("'>")
 
 
 def widen(x: Array) -> Array:

@@ -38,6 +38,7 @@ from structures.arrays import (
     require_shape,
     sym,
     tree_map,
+    widen,
 )
 from structures.factor import Factor
 from structures.roots import clip_to_psd, eigh, rank_floor
@@ -100,7 +101,7 @@ class Structure(ABC):
         return Factor(self, clip_to_psd(values, self.dim), rank_floor(values, self.dim), vectors)
 
     def metric(self, c: Coordinates) -> Factor:
-        """A factor whose power 1/2 is P_H: `factor(c)`, unless a control has a rule of its own for `root`."""
+        """A factor whose power 1/2 is P_H on coordinates: `factor(c)`, unless a control has a rule of its own."""
         return self.factor(c)
 
     def weights(self, values: Array) -> Array:  # (..., r) -> (r,)
@@ -135,7 +136,7 @@ class Structure(ABC):
 
     def root(self, c: Coordinates) -> Coordinates:
         """P_H on coordinates: c^{1/2} for a well-structured set, the set's own rule for a control."""
-        return self.power(c, HALF)
+        return self.metric(c).power(HALF)
 
     def apply(self, c: Coordinates, X: Array) -> Array:  # (..., *shape) -> (..., *shape)
         """The operator that c stands for, applied to a parameter."""
@@ -166,11 +167,14 @@ class Structure(ABC):
 
     def adaptive_norm(self, Gs: Array) -> Array:  # (T, ..., *shape) -> (...)
         """|||g_{1:T}|||_H = Tr P_H(Σ_t g_t g_tᵀ); homogeneous of degree one in the gradients."""
-        require_shape("Gs", Gs, self.shape)
         xp = namespace(Gs)
-        scale = xp.max(xp.abs(Gs))
-        unit = Gs / xp.where(scale > 0, scale, xp.ones_like(scale))
-        total = tree_map(lambda c: xp.sum(c, axis=0), self.outer(unit))
+        g = self.flatten(Gs)
+        if g.ndim < 2:
+            raise ValueError(f"Gs has shape {tuple(Gs.shape)}: a leading axis over time is missing; pass Gs[None] for one step.")
+        require_finite("Gs", g)
+        scale = xp.max(xp.abs(g), axis=(0, -1))
+        safe = xp.where(scale > 0, scale, xp.ones_like(scale))
+        total = tree_map(lambda c: xp.sum(c, axis=0), self.outer(self.unflatten(g / safe[..., None])))
         return scale * self.trace(self.root(total))
 
     # --- shapes ------------------------------------------------------------------------------------------------------
@@ -188,7 +192,7 @@ class Structure(ABC):
     def _unit_scale(self, X: Array) -> tuple[Array, Array]:
         """X divided by its largest entry, and that entry: squares then neither overflow nor vanish."""
         xp = namespace(X)
-        x = self.flatten(X)
+        x = self.flatten(widen(X))
         require_finite("parameter", x)
         scale = xp.max(xp.abs(x), axis=-1)
         safe = xp.where(scale > 0, scale, xp.ones_like(scale))

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from structures.arrays import Array, Coordinates, asarray_like, namespace, to_numpy
+from structures.arrays import Array, Coordinates, asarray_like, namespace, to_numpy, tolerance
 from structures.base import Structure
 from structures.diagonal import Diagonal
 from structures.factor import Factor
@@ -158,7 +158,8 @@ class Conjugated(Structure):
     """Q K Qᵀ for a fixed orthogonal Q; its coordinates are those of K.
 
     Q acts on the row-major vec of the parameter. It is host data, converted to the namespace, dtype and device of every
-    input. Raises ValueError when Q is not d×d or not orthogonal to rounding.
+    input. A Q that is orthogonal to single precision is replaced by the nearest orthogonal matrix, so that the laws hold
+    to the precision of the data. Raises ValueError when Q is not d×d or not orthogonal to rounding.
     """
 
     base: Structure
@@ -166,13 +167,7 @@ class Conjugated(Structure):
     digest: str  # of Q's bytes: what equality and hashing compare
 
     def __init__(self, base: Structure, Q: Array) -> None:
-        Q = np.array(to_numpy(Q), dtype=np.float64)
-        d = base.dim
-        if Q.shape != (d, d):
-            raise ValueError(f"Conjugated needs Q of shape {(d, d)} to match {base}, got {Q.shape}.")
-        defect = float(np.max(np.abs(Q.T @ Q - np.eye(d))))
-        if not defect <= 1e-6 / d:  # float32 orthogonality; a wrong matrix is off by order one
-            raise ValueError(f"Q is not orthogonal: the largest entry of QᵀQ - I is {defect:.3g}. Pass numpy.linalg.qr(Q)[0].")
+        Q = _orthogonal(np.array(to_numpy(Q), dtype=np.float64), base.dim)
         Q.setflags(write=False)
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "Q", Q)
@@ -247,3 +242,16 @@ class Conjugated(Structure):
 
     def dual_norm(self, G: Array) -> Array:
         return self.base.dual_norm(self._into(G))
+
+
+def _orthogonal(Q: np.ndarray, d: int) -> np.ndarray:
+    """Q itself when it is orthogonal to double precision, its polar factor when it is to single precision."""
+    if Q.shape != (d, d):
+        raise ValueError(f"Conjugated needs Q of shape {(d, d)}, got {Q.shape}.")
+    defect = float(np.max(np.abs(Q.T @ Q - np.eye(d))))
+    if not defect <= tolerance(np.float32(0.0), d):
+        raise ValueError(f"Q is not orthogonal: the largest entry of QᵀQ - I is {defect:.3g}. Pass numpy.linalg.qr(Q)[0].")
+    if defect <= tolerance(Q, d):
+        return Q
+    left, _, right = np.linalg.svd(Q)
+    return left @ right

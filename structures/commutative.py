@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from structures.arrays import Array, eye, like, namespace, widen
+from structures.arrays import Array, eye, like, namespace, require_finite, widen
 from structures.base import Structure
 from structures.factor import Factor
 from structures.roots import clip_to_psd, rank_floor
@@ -82,6 +82,7 @@ class Commutative(Structure):
 
     def factor(self, c: Array) -> Factor:
         xp = namespace(c)
+        require_finite("coordinates", c)
         values = clip_to_psd(widen(c), self.dim)
         # Where no coordinate is added to another, each eigenvalue is exact to its own size: only an exact zero is null.
         floor = rank_floor(values, self.dim) if self.mixing else xp.zeros_like(values[..., :1])

@@ -35,7 +35,8 @@ class Diagonal(Commutative):
         return namespace(values).ones(self.dim, **like(values))
 
     def norm(self, X: Array) -> Array:
-        return namespace(X).max(namespace(X).abs(self.flatten(X)), axis=-1)
+        return self._unit_scale(X)[1]
 
     def dual_norm(self, G: Array) -> Array:
-        return namespace(G).sum(namespace(G).abs(self.flatten(G)), axis=-1)
+        unit, scale = self._unit_scale(G)
+        return scale * namespace(unit).sum(namespace(unit).abs(self.flatten(unit)), axis=-1)

@@ -9,11 +9,11 @@ A learner factors its statistic once per step; the root, its inverse and the pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from structures.arrays import Array, Coordinates, namespace
+from structures.arrays import Array, Coordinates, namespace, widen
 from structures.roots import values_power
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Factor:
     values: Array  # (..., r) eigenvalues λ_k ≥ 0, in the order of `basis`
     floor: Array  # (..., r) or broadcastable: λ_k ≤ floor counts as zero in a pseudo-inverse
     basis: Any  # what the structure needs to come back: eigenvectors, or None where the basis is fixed
+    _spectra: dict[Any, Array] = field(default_factory=dict, init=False, repr=False)  # computed so far
 
     @property
     def weights(self) -> Array:  # (r,)
@@ -42,11 +43,15 @@ class Factor:
 
     def spectrum(self, p: Fraction | float) -> Array:  # (..., r)
         """λ^p, with 0 for p < 0 on the null space."""
-        return values_power(self.values, p, self.floor)
+        key = (p.numerator, p.denominator) if isinstance(p, Fraction) else p  # a Fraction's own hash is slow
+        if key not in self._spectra:
+            self._spectra[key] = values_power(self.values, p, self.floor)
+        return self._spectra[key]
 
     def apply(self, p: Fraction | float, X: Array) -> Array:  # (..., *shape) -> (..., *shape)
         """c^p X without forming c^p."""
-        return self.structure.apply_spectrum(self.spectrum(p), self.basis, X)
+        result = self.structure.apply_spectrum(self.spectrum(p), self.basis, widen(X))
+        return result if result.dtype == X.dtype else namespace(X).astype(result, X.dtype)
 
     def trace(self, p: Fraction | float) -> Array:  # (...)
         """Tr c^p."""

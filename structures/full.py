@@ -41,7 +41,7 @@ class Full(Structure):
 
     def norm(self, X: Array) -> Array:
         unit, scale = self._unit_scale(X)
-        return scale * namespace(X).linalg.vector_norm(self.flatten(unit), axis=-1)
+        return scale * namespace(unit).linalg.vector_norm(self.flatten(unit), axis=-1)
 
     def dual_norm(self, G: Array) -> Array:
         return self.norm(G)

@@ -18,10 +18,10 @@ __all__ = ["all_structures", "by_name", "classes", "controls"]
 
 @cache
 def classes() -> tuple[type[Structure], ...]:
-    """Every concrete, public subclass of `Structure` defined in this folder, by name."""
+    """Every concrete, public subclass of `Structure` defined in this folder or below it, by name."""
     found = {}
-    for info in pkgutil.iter_modules(structures.__path__):
-        module = importlib.import_module(f"structures.{info.name}")
+    for info in pkgutil.walk_packages(structures.__path__, "structures."):
+        module = importlib.import_module(info.name)
         for name, cls in inspect.getmembers(module, inspect.isclass):
             own = cls.__module__ == module.__name__ and issubclass(cls, Structure)
             if own and not inspect.isabstract(cls) and not name.startswith("_"):

@@ -17,6 +17,7 @@ Source: derived here; N. J. Higham, Functions of Matrices, SIAM 2008, ch. 6 (squ
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
@@ -33,8 +34,11 @@ def eigh(A: Array) -> tuple[Array, Array]:  # (..., n, n) -> (..., n), (..., n, 
     """Eigenvalues (ascending) and orthonormal eigenvectors of the symmetric part of A, batched.
 
     Half precisions are computed in float32. If single precision does not converge, double is tried before giving up.
-    Raises ValueError naming the first non-finite entry, `numpy.linalg.LinAlgError` when no precision converges.
+    Raises ValueError for a matrix that is not square or empty, and naming the first non-finite entry;
+    `numpy.linalg.LinAlgError` when no precision converges.
     """
+    if A.ndim < 2 or A.shape[-1] != A.shape[-2] or A.shape[-1] == 0:
+        raise ValueError(f"eigh needs square matrices (..., n, n) with n ≥ 1, got shape {tuple(A.shape)}.")
     require_finite("matrix passed to eigh", A)
     S = sym(widen(A))
     xp = namespace(S)
@@ -72,6 +76,8 @@ def clip_to_psd(values: Array, n: int, scale: Array | None = None) -> Array:  # 
     `scale` (broadcastable, default the largest absolute value along the last axis) is what rounding is relative to.
     """
     xp = namespace(values)
+    if bool(xp.all(values >= 0)):
+        return values
     largest = xp.max(xp.abs(values), axis=-1, keepdims=True) if scale is None else scale
     if bool(xp.any(values < -tolerance(values, n) * largest)):
         lowest, top = float(to_numpy(xp.min(values))), float(to_numpy(xp.max(largest)))
@@ -84,17 +90,20 @@ def clip_to_psd(values: Array, n: int, scale: Array | None = None) -> Array:  # 
 
 def values_power(values: Array, p: Fraction | float, floor: Array | None = None) -> Array:  # (..., r)
     """λ^p for λ ≥ 0, and 0 where p < 0 and λ ≤ floor (default: only exact zeros count as null)."""
-    p = Fraction(p).limit_denominator(1 << 20)
+    negative, whole, part = _exponent(p)
     xp = namespace(values)
-    if p < 0:
-        null = values <= (0.0 if floor is None else floor)
-        safe = xp.where(null, xp.ones_like(values), values)
-        return xp.where(null, xp.zeros_like(values), 1.0 / values_power(safe, -p))
-    if p == 0:
-        return xp.ones_like(values)
-    whole, part = divmod(p, 1)
-    result = _fractional_root(values, part)
-    return result if whole == 0 else result * values ** int(whole)
+    null = values <= (0.0 if floor is None else floor) if negative else None
+    base = values if null is None else xp.where(null, 1.0, values)
+    result = _fractional_root(base, part)
+    result = result if whole == 0 else result * base**whole
+    return result if null is None else xp.where(null, 0.0, 1.0 / result)
+
+
+@cache
+def _exponent(p: Fraction | float) -> tuple[bool, int, Fraction]:
+    """Whether p < 0, and the whole and fractional parts of |p|."""
+    p = Fraction(p).limit_denominator(1 << 20)
+    return p < 0, *divmod(abs(p), 1)
 
 
 def _fractional_root(values: Array, part: Fraction) -> Array:
@@ -115,10 +124,8 @@ def matrix_power(A: Array, p: Fraction | float) -> Array:  # (..., n, n) -> (...
 
     Raises NotPositiveError when A is indefinite beyond rounding, ValueError when it is not finite or not square.
     """
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise ValueError(f"matrix_power needs square matrices (..., n, n), got shape {tuple(A.shape)}.")
-    n = A.shape[-1]
     values, vectors = eigh(A)
+    n = values.shape[-1]
     xp = namespace(values)
     powered = values_power(clip_to_psd(values, n), p, rank_floor(values, n))
     return xp.astype(sym((vectors * powered[..., None, :]) @ xp.matrix_transpose(vectors)), A.dtype)

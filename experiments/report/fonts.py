@@ -27,11 +27,11 @@ def math_faces(html: str) -> str:
 
 
 def _face(family: str, file: str, wanted: set[int]) -> str:
-    import matplotlib
+    import matplotlib as mpl
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
-    font = TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / file)
+    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / file)
     options = Options(hinting=False, notdef_outline=True, layout_features=[])
     options.drop_tables += ["FFTM"]  # FontForge's time stamps
     subsetter = Subsetter(options)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 __all__ = ["MathError", "math"]
 
 _TIGHT = {"|", "/", *"\N{DOUBLE VERTICAL LINE}\N{MATHEMATICAL LEFT ANGLE BRACKET}\N{MATHEMATICAL RIGHT ANGLE BRACKET}"}
-_OBJECTS = {"\N{INFINITY}", "\N{PARTIAL DIFFERENTIAL}", "\N{NABLA}", "\N{EMPTY SET}"}  # symbols that are no operators
+_OBJECTS = {"\N{INFINITY}", "\N{EMPTY SET}"}  # symbols that are no operators, and arrive as such
 _LIMITS = {"min", "max", "sup", "inf", "argmin", "argmax", "lim"}  # their subscript stands below
 _SCRIPTS = ("msub", "msup", "msubsup")
 _SPACES = {"thinmathspace": "0.167em", "mediummathspace": "0.222em", "thickmathspace": "0.278em"}
@@ -61,7 +61,7 @@ def math(latex: str) -> str:
 
     try:
         text = convert(_prepared(latex), display="block")  # "block" puts the limits of a sum above and below
-        root = ElementTree.fromstring(re.sub(' xmlns="[^"]*"', "", text, count=1))  # HTML needs no namespace
+        root = ET.fromstring(re.sub(' xmlns="[^"]*"', "", text, count=1))  # HTML needs no namespace
     except Exception as error:  # the converter raises a dozen unrelated types
         raise MathError(f"{latex!r} has no MathML: {type(error).__name__} {error}") from error
     for element in root.iter():
@@ -71,7 +71,7 @@ def math(latex: str) -> str:
         raise MathError(f"{latex!r} has no MathML: latex2mathml does not know {', '.join(left)}")
     root.attrib = {"displaystyle": "true"}
     _infix_first(root)
-    return ElementTree.tostring(root, encoding="unicode")
+    return ET.tostring(root, encoding="unicode")
 
 
 def _prepared(latex: str) -> str:
@@ -80,13 +80,15 @@ def _prepared(latex: str) -> str:
     return re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", latex)
 
 
-def _repair(element: ElementTree.Element) -> None:
+def _repair(element: ET.Element) -> None:
     """Rewrite, in place, what MathML Core does not know."""
     variant = element.attrib.get("mathvariant")
     if variant in _VARIANTS:
         del element.attrib["mathvariant"]
         element.text = "".join(_letter(letter, variant) for letter in element.text or "")
-    if element.tag == "mi" and _is_operator(element.text or ""):
+    if element.text in _OBJECTS:
+        element.tag = "mi"
+    elif element.tag == "mi" and _is_operator(element.text or ""):
         element.tag = "mo"
         element.attrib.setdefault("stretchy", "false")
     if element.text in _TIGHT:  # an infix bar would get the spaces of a relation
@@ -97,16 +99,20 @@ def _repair(element: ElementTree.Element) -> None:
         _repair_scripts(element)
 
 
-def _repair_scripts(element: ElementTree.Element) -> None:
+def _repair_scripts(element: ET.Element) -> None:
     for script in element[1:]:  # a star alone in a superscript would get the spaces of a product
         lone = script[0] if len(script) == 1 else script
         if lone.tag == "mo":
             lone.attrib |= {"lspace": "0", "rspace": "0"}
     if element.tag == "msub" and element[0].text in _LIMITS:
         element.tag = "munder"
+    if "minsize" in element[0].attrib:  # Chromium drops a tall bracket that carries a script, unless it is in a row
+        row = ET.Element("mrow")
+        row.extend([element[0], ET.Element("mspace", width="0")])
+        element[0] = row
 
 
-def _infix_first(root: ElementTree.Element) -> None:
+def _infix_first(root: ET.Element) -> None:
     """A formula that begins with an operation continues one: the operation keeps the spaces it has between terms."""
     row = root[0] if len(root) else root
     if len(row) > 1 and row[0].tag == "mo" and row[0].text in ("+", "\N{MINUS SIGN}"):
@@ -114,8 +120,8 @@ def _infix_first(root: ElementTree.Element) -> None:
 
 
 def _is_operator(text: str) -> bool:
-    """Whether one character is a relation, an operation or a bracket; symbols that stand for an object are not."""
-    return len(text) == 1 and text not in _OBJECTS and unicodedata.category(text) in ("Sm", "Ps", "Pe")
+    """Whether one character is a relation, an operation or a bracket."""
+    return len(text) == 1 and unicodedata.category(text) in ("Sm", "Ps", "Pe")
 
 
 def _letter(letter: str, variant: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.report.output import write_whole
 from experiments.plan import Planned, State, plan
 from experiments.report.figures import figure_entries
 from experiments.report.fonts import math_faces
+from experiments.report.output import write_whole
 from experiments.report.runs import experiment_entries, provenance_of
 from experiments.report.theorems import TheoremEntry, theorem_entries
 from experiments.report.words import duration, number, plural, word
@@ -106,7 +106,11 @@ def _rendered(context: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "duration": duration, "word": word}
     environment.globals |= {"plural": plural}

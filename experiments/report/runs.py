@@ -57,7 +57,7 @@ class ExperimentEntry:
 
     @property
     def tone(self) -> str:
-        """ "bad" when a run failed or a verdict is not as it must be, "good" when all runs are stored, else "quiet"."""
+        """What the colour says: "bad" when a run failed or a verdict is bad, "good" when all runs are stored, else "quiet"."""
         if self.states[State.FAILED] or any(row.bad for row in self.rows):
             return "bad"
         return "quiet" if self.states[State.MISSING] or not self.runs else "good"

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from experiments.report.mathml import MathError
 from experiments.report.statement import statement
-from experiments.report.words import KINDS, SOURCES, Word, number, plural, word
-from experiments.verification import Row, is_bad
-from theory.finding import SUPPORTING
+from experiments.report.words import KINDS, SOURCES, Word, plural, word
+from experiments.verification import Row
+from theory.finding import SUPPORTING, VerdictKind
 from theory.theorem import Theorem
 
 __all__ = ["Case", "TheoremEntry", "shown_latex", "theorem_entries"]
@@ -79,7 +79,7 @@ class TheoremEntry:
 
     @property
     def tone(self) -> str:
-        """ "bad" when anything is not as it must be, "good" when an instance supports it, else "quiet"."""
+        """What the colour says: "bad" when anything is not as it must be, "good" when an instance supports it, else "quiet"."""
         cases = (*(self.examples or ()), *(self.controls or ()))
         if any(row.bad for row in self.rows) or any(not case.ok for case in cases):
             return "bad"
@@ -90,8 +90,11 @@ class TheoremEntry:
         """The state of the theorem in a few words."""
         if self.tone == "bad":
             return "not as it must be"
-        held = sum(count for kind, count in self.kinds.items() if kind in SUPPORTING)
-        return f"held in {plural(held, 'instance')}" if held else "no support yet" if self.instances else "not judged yet"
+        supporting = {kind: count for kind, count in self.kinds.items() if kind in SUPPORTING}
+        if not supporting:
+            return "no support yet" if self.instances else "not judged yet"
+        verb = "not refuted" if set(supporting) == {VerdictKind.NOT_REFUTED} else "held"
+        return f"{verb} in {plural(sum(supporting.values()), 'instance')}"
 
 
 def theorem_entries(
@@ -111,7 +114,9 @@ def shown_latex(latex: str) -> Markup:
         return Markup(f'<code class="latex">{escape(latex)}</code>')
 
 
-def _entry(theorem: Theorem, cases: Iterable[Mapping[str, Any]] | None, rows: Sequence[Row], scale: str) -> TheoremEntry:
+def _entry(
+    theorem: Theorem, cases: Iterable[Mapping[str, Any]] | None, rows: Sequence[Row], scale: str
+) -> TheoremEntry:
     listed = None if cases is None else list(cases)
     return TheoremEntry(
         id=theorem.id,

@@ -24,13 +24,22 @@ class Word:
 
 
 _MEANINGS = {
-    VerdictKind.VERIFIED_RIGOROUS: ("proved for this run", "a certificate in exact arithmetic was accepted by a checker"),
+    VerdictKind.VERIFIED_RIGOROUS: (
+        "proved for this run",
+        "a certificate in exact arithmetic was accepted by a checker",
+    ),
     VerdictKind.VERIFIED: ("held", "at every horizon and every seed, by more than rounding could explain"),
     VerdictKind.CONFIRMED: ("held, statistically", "a test with a stated error probability confirms it"),
     VerdictKind.NOT_REFUTED: ("not refuted", "it was tested, and the evidence against it is too weak to count"),
     VerdictKind.VACUOUS: ("says nothing", "it holds, but so does the trivial bound: no support"),
-    VerdictKind.INCONCLUSIVE: ("could not be decided", "rounding, a missing number or an unclear assumption is in the way"),
-    VerdictKind.HYPOTHESIS_FAILED: ("does not apply", "an assumption does not hold on this run, so the theorem is silent"),
+    VerdictKind.INCONCLUSIVE: (
+        "could not be decided",
+        "rounding, a missing number or an unclear assumption is in the way",
+    ),
+    VerdictKind.HYPOTHESIS_FAILED: (
+        "does not apply",
+        "an assumption does not hold on this run, so the theorem is silent",
+    ),
     VerdictKind.REFUTED: ("refuted", "the evidence against it reached the stated error probability"),
     VerdictKind.VIOLATED: ("violated", "it fails somewhere by more than rounding could explain"),
 }
@@ -75,5 +84,5 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """ "1 run", "2 runs", "3 theorems"."""
+    """The count with its noun: "1 run", "2 runs"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,1 @@
+"""Figures for a paper, one file each, drawn from stored results: ``python -m paper_figures --help``."""

@@ -1,0 +1,31 @@
+r"""Squared error, :math:`f_i(x) = \tfrac12 (\langle a_i, x\rangle - b_i)^2`.
+
+.. math:: \varphi'' = 1, \qquad \nabla^2 F_w = \textstyle\sum_i w_i a_i a_i^\top; \quad \varphi' \text{ is unbounded.}
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar
+
+from problems.losses.linear_predictor import LinearPredictor
+from structures.arrays import Array
+
+__all__ = ["LeastSquares"]
+
+
+@dataclass(frozen=True, eq=False)
+class LeastSquares(LinearPredictor):
+    """(<a, x> - b)²/2, one sample for each row of the system."""
+
+    slope_bound: ClassVar[float] = inf
+    curvature_bound: ClassVar[float] = 1.0
+
+    def phi(self, z: Array, b: Array) -> Array:
+        return 0.5 * (z - b) ** 2
+
+    def slope(self, z: Array, b: Array) -> Array:
+        return z - b

@@ -1,0 +1,41 @@
+r"""Logistic loss, :math:`f_i(x) = \log(1 + e^{-b_i \langle a_i, x\rangle})` with labels :math:`b_i = \pm 1`.
+
+.. math:: |\varphi'| \le 1, \qquad 0 \le \varphi'' \le \tfrac14 \;\text{(at } z = 0 \text{)}.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from problems.losses.linear_predictor import LinearPredictor
+from structures.arrays import Array, namespace, to_numpy
+
+__all__ = ["Logistic"]
+
+
+@dataclass(frozen=True, eq=False)
+class Logistic(LinearPredictor):
+    """log(1 + exp(-b <a, x>)), finite and accurate for scores of any size; raises ValueError for labels other than ±1."""
+
+    slope_bound: ClassVar[float] = 1.0
+    curvature_bound: ClassVar[float] = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not np.all(np.abs(to_numpy(self.targets)) == 1):
+            raise ValueError("logistic targets must be -1 or +1: map the two classes to these labels.")
+
+    def phi(self, z: Array, b: Array) -> Array:
+        xp = namespace(z)
+        margin = b * z
+        return xp.logaddexp(xp.zeros_like(margin), -margin)
+
+    def slope(self, z: Array, b: Array) -> Array:
+        xp = namespace(z)
+        margin = b * z
+        return -b * xp.exp(-xp.logaddexp(xp.zeros_like(margin), margin))  # the sigmoid of -margin, no overflow

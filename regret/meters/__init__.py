@@ -1,0 +1,1 @@
+"""Statistics of a game, updated once per step."""
