@@ -7,7 +7,7 @@ r"""What a figure is: a name, the experiments whose stored runs it reads, a capt
         needs=("regret_vs_bound",),           # experiment ids
         title="Regret against its bound",
         caption="Measured regret (solid) and the bound (dashed) of every structure.",
-        interval="Bands reach from the smallest to the largest of the seeds.",
+        interval="Bands reach from the smallest to the largest of the seeds.",  # "" when no band or bar is drawn
     )
     def draw(results: Results, fig: Figure) -> Table:
         ...
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["SIZES", "Draw", "FigureSpec", "Table", "figure", "load_figures"]
 
 Draw = Callable[["Results", "Figure"], Table]
+Caption = str | Callable[["Results"], str]  # a function where the words depend on the numbers
 
 # Inches. The widths fit one column of a two-column page and the text of a one-column page.
 SIZES: Mapping[str, tuple[float, float]] = {
@@ -53,7 +54,7 @@ class FigureSpec:
     name: str
     needs: tuple[str, ...]
     title: str
-    caption: str  # prose with $LaTeX$ and `code`; what is drawn and how to read it
+    caption: Caption  # prose with $LaTeX$ and `code`; what is drawn and how to read it
     interval: str  # what bands and bars span, "" when none is drawn
     alt: str  # for who cannot see it
     size: tuple[float, float]  # inches
@@ -69,18 +70,19 @@ class FigureSpec:
             f"python -m paper_figures {self.name} --scale {scale}",
         ]
 
-    def full_caption(self, scale: str) -> str:
+    def full_caption(self, results: Results, scale: str) -> str:
         """The caption with the kind of interval and the commands that make the figure again."""
+        caption = self.caption if isinstance(self.caption, str) else self.caption(results)
         interval = self.interval or "No interval is drawn."
         again = " && ".join(self.commands(scale))
-        return f"{self.caption} {interval} Run again: `{again}`."
+        return f"{caption} {interval} Run again: `{again}`."
 
 
 def figure(
     name: str,
     *,
     needs: tuple[str, ...],
-    caption: str,
+    caption: Caption,
     title: str = "",
     interval: str = "",
     alt: str = "",

@@ -90,7 +90,7 @@ def _require_named_intervals(spec: FigureSpec, fig: Figure) -> None:
 def _entry(spec: FigureSpec, results: Results, scale: str, contents: Mapping[str, bytes]) -> dict[str, Any]:
     return {
         "title": spec.title,
-        "caption": spec.full_caption(scale),
+        "caption": spec.full_caption(results, scale),
         "alt": spec.alt,
         "interval": spec.interval,
         "needs": list(spec.needs),

@@ -11,7 +11,7 @@ import numpy as np
 from experiments.results import Results
 from experiments.suite.matrix_quadratic import METHODS, best_rate
 from paper_figures.base import Table, figure
-from paper_figures.style import BOUND, Look, label, look
+from paper_figures.style import BOUND, PALETTE, Look, label, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def _plot(ax: Axes, method: str, curve: Curve, with_bound: bool) -> None:
     ax.plot(steps, median, label=_label(method), **_look(method).line())
     if len(curve.values) > 1:
         ax.fill_between(steps, low, high, color=_look(method).color, alpha=0.15, linewidth=0)
-    if with_bound and method != "FullReduced":  # whose bound is that of the direct run, up to its other path
+    if with_bound and method != "FullReduced":  # one bound for each colour; the other one is in the table
         ax.plot(steps, np.median(curve.bound, axis=0), color=_look(method).color, **BOUND)
 
 
@@ -127,6 +127,7 @@ def draw(results: Results, fig: Figure) -> Table:
     for ax in axes[1]:
         ax.set_ylim(top=CEILING)
         ax.set_xlabel("steps")
+    axes[0, 0].plot([], [], color=PALETTE["grey"], label="bound on the average", **BOUND)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncol=4)
     return Table.of_rows(COLUMNS, _rows(results))

@@ -12,9 +12,12 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["BOUND", "PALETTE", "Look", "house_style", "label", "look"]
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+
+__all__ = ["BOUND", "PALETTE", "Look", "house_style", "label", "log_axis", "look"]
 
 PALETTE = {
     "black": "#000000",
@@ -105,6 +108,17 @@ def look(name: str) -> Look:
 def label(name: str) -> str:
     """What a legend calls a method."""
     return _LABELS.get(name, name)
+
+
+def log_axis(axis: Axis) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, as plain numbers: a narrow logarithmic axis then still has labels."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    narrow = high / low < 100
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def breast_cancer() -> DataSet:
     """The Wisconsin diagnostic breast cancer set, standardised, with a bias column."""
     from sklearn.datasets import load_breast_cancer
 
-    raw, target = load_breast_cancer(return_X_y=True)
+    raw, target = (np.asarray(part) for part in load_breast_cancer(return_X_y=True))
     scaled = (raw - raw.mean(axis=0)) / raw.std(axis=0)
     features = np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
     return _checked("breast_cancer", features, 2 * target.astype(np.int64) - 1, 2, (569, 31))
@@ -57,7 +57,7 @@ def digits() -> DataSet:
     """The 8×8 handwritten digits, pixels in [0, 1]."""
     from sklearn.datasets import load_digits
 
-    raw, target = load_digits(return_X_y=True)
+    raw, target = (np.asarray(part) for part in load_digits(return_X_y=True))
     return _checked("digits", raw / 16.0, target.astype(np.int64), 10, (1797, 64))
 
 

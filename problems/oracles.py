@@ -63,7 +63,7 @@ def norm(structure: Structure, x: Array) -> float:  # (*shape)
 
     H, constraints = _element(structure)
     v = to_numpy(x).reshape(-1)
-    return float(_solve(cp.Problem(cp.Maximize(v @ H @ v), [*constraints, cp.trace(H) <= 1]))) ** 0.5
+    return float(_solve(cp.Problem(cp.Maximize(v @ H @ v), [*constraints, _budget(H)]))) ** 0.5
 
 
 def dual_norm(structure: Structure, y: Array) -> float:  # (*shape)
@@ -77,7 +77,7 @@ def adaptive_norm(structure: Structure, Gs: Array) -> float:  # (T, *shape)
 
     H, constraints = _element(structure)
     G = to_numpy(Gs).reshape(len(Gs), -1).T
-    return float(_solve(cp.Problem(cp.Minimize(cp.matrix_frac(G, H)), [*constraints, cp.trace(H) <= 1]))) ** 0.5
+    return float(_solve(cp.Problem(cp.Minimize(cp.matrix_frac(G, H)), [*constraints, _budget(H)]))) ** 0.5
 
 
 def project(domain: Domain, Y: Array, H: Array) -> np.ndarray:  # (*shape), (d, d) -> (*shape)
@@ -86,10 +86,10 @@ def project(domain: Domain, Y: Array, H: Array) -> np.ndarray:  # (*shape), (d, 
 
     y = to_numpy(Y)
     root = to_numpy(matrix_power(to_numpy(H), 0.5))
-    x = cp.Variable(y.size)
+    x: Expression = cp.Variable(y.size)
     constraints = _constraints(domain.on(y.shape), x, y.shape)
     _solve(cp.Problem(cp.Minimize(0.5 * cp.sum_squares(root @ (x - y.reshape(-1)))), constraints))
-    return x.value.reshape(y.shape)
+    return np.reshape(x.value, y.shape)
 
 
 def minimum(objective: Objective, domain: Domain) -> tuple[float, np.ndarray]:
@@ -97,9 +97,9 @@ def minimum(objective: Objective, domain: Domain) -> tuple[float, np.ndarray]:
     import cvxpy as cp
 
     shape = objective.shape
-    x = cp.Variable(prod(shape))
+    x: Expression = cp.Variable(prod(shape))
     value = _solve(cp.Problem(cp.Minimize(_objective(objective, x)), _constraints(domain.on(shape), x, shape)))
-    return float(value), x.value.reshape(shape)
+    return float(value), np.reshape(x.value, shape)
 
 
 def _element(structure: Structure) -> tuple[Expression, list[Constraint]]:
@@ -111,6 +111,13 @@ def _element(structure: Structure) -> tuple[Expression, list[Constraint]]:
     H = cp.reshape(matrices.reshape(len(matrices), -1).T @ z, (structure.dim, structure.dim), order="C")
     P = cp.Variable((structure.dim, structure.dim), PSD=True)
     return P, [P == H]
+
+
+def _budget(H: Expression) -> Constraint:
+    """Tr H ≤ 1."""
+    import cvxpy as cp
+
+    return cp.trace(H) <= 1
 
 
 def _solve(problem: Any) -> Any:

@@ -86,11 +86,11 @@ def to_numpy(x: Any) -> np.ndarray:
 
 def dtype_name(x: Array) -> str:
     """The dtype of `x` without its namespace: ``"float64"``, ``"float32"``, ``"bfloat16"``."""
-    return _name_of_dtype(x.dtype)
+    return _name_of_dtype(type(x.dtype), x.dtype)
 
 
 @cache
-def _name_of_dtype(dtype: Any) -> str:
+def _name_of_dtype(kind: type, dtype: Any) -> str:  # `kind` keeps dtypes of two libraries from being compared
     return str(dtype).rsplit(".", 1)[-1].strip("'>")
 
 

@@ -56,6 +56,9 @@ class Structure(ABC):
 
     well_structured: ClassVar[bool] = True  # the declared claim; the law suite and `verify` audit it
     sufficient: ClassVar[bool] = True  # E(M) determines P_H(M), so that a learner need not keep M
+    precision: ClassVar[float] = (
+        0.0  # relative error of P_H and the norms beyond rounding: a control's iterative solver
+    )
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
@@ -170,7 +173,9 @@ class Structure(ABC):
         xp = namespace(Gs)
         g = self.flatten(Gs)
         if g.ndim < 2:
-            raise ValueError(f"Gs has shape {tuple(Gs.shape)}: a leading axis over time is missing; pass Gs[None] for one step.")
+            raise ValueError(
+                f"Gs has shape {tuple(Gs.shape)}: a leading axis over time is missing; pass Gs[None] for one step."
+            )
         require_finite("Gs", g)
         scale = xp.max(xp.abs(g), axis=(0, -1))
         safe = xp.where(scale > 0, scale, xp.ones_like(scale))

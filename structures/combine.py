@@ -107,9 +107,7 @@ class DirectSum(Structure):
 
     def compose(self, values: Array, basis: Any) -> Coordinates:
         chunks = _chunks(values, [size for size, _ in basis])
-        return tuple(
-            part.compose(v, own) for part, v, (_, own) in zip(self.parts, chunks, basis, strict=True)
-        )
+        return tuple(part.compose(v, own) for part, v, (_, own) in zip(self.parts, chunks, basis, strict=True))
 
     def apply_spectrum(self, values: Array, basis: Any, X: Array) -> Array:
         chunks = _chunks(values, [size for size, _ in basis])
@@ -250,7 +248,9 @@ def _orthogonal(Q: np.ndarray, d: int) -> np.ndarray:
         raise ValueError(f"Conjugated needs Q of shape {(d, d)}, got {Q.shape}.")
     defect = float(np.max(np.abs(Q.T @ Q - np.eye(d))))
     if not defect <= tolerance(np.float32(0.0), d):
-        raise ValueError(f"Q is not orthogonal: the largest entry of QᵀQ - I is {defect:.3g}. Pass numpy.linalg.qr(Q)[0].")
+        raise ValueError(
+            f"Q is not orthogonal: the largest entry of QᵀQ - I is {defect:.3g}. Pass numpy.linalg.qr(Q)[0]."
+        )
     if defect <= tolerance(Q, d):
         return Q
     left, _, right = np.linalg.svd(Q)

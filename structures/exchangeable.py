@@ -29,7 +29,9 @@ class Exchangeable(Commutative):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.dim < 2:
-            raise ValueError("Exchangeable needs at least two parameters: with one there is no deviation from the mean.")
+            raise ValueError(
+                "Exchangeable needs at least two parameters: with one there is no deviation from the mean."
+            )
 
     @classmethod
     def examples(cls) -> list[Structure]:

@@ -39,7 +39,9 @@ class ModeK(Structure):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.k < len(self.shape):
-            raise ValueError(f"ModeK needs an axis 0 ≤ k < {len(self.shape)} of the shape {self.shape}, got k = {self.k}.")
+            raise ValueError(
+                f"ModeK needs an axis 0 ≤ k < {len(self.shape)} of the shape {self.shape}, got k = {self.k}."
+            )
 
     @classmethod
     def examples(cls) -> list[Structure]:

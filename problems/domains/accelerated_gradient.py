@@ -36,7 +36,7 @@ def frank_wolfe_gap(
     x: Array,  # (..., d)
 ) -> tuple[Array, Array]:  # (...), (...)
     """max over u in X of <∇f(x), x - u>, clipped at 0, and the size of the rounding in it."""
-    xp = namespace(gradient, x)
+    xp = namespace(x)
     here, best = inner(gradient, x), domain.flat_support(-gradient)
     rounding = 4.0 * float(xp.finfo(x.dtype).eps) * (xp.abs(here) + xp.abs(best))
     gap = here + best

@@ -19,7 +19,7 @@ Source: Conn, Gould, Toint 2000, Trust-Region Methods, Lemma 7.3.1 (concavity; r
 from __future__ import annotations
 
 from problems.domains.metric import Metric
-from problems.domains.vectors import direction, inner, norm
+from problems.domains.vectors import inner, norm, polar
 from structures.arrays import Array, namespace, tolerance
 
 __all__ = ["nearest_in_unit_ball"]
@@ -30,9 +30,15 @@ NEWTON_STEPS = 100  # quadratic near the root; each step far from it passes a sc
 def nearest_in_unit_ball(y: Array, metric: Metric) -> Array:  # (..., d) -> (..., d)
     """The projection of y on {‖x‖₂ ≤ 1} in a metric; y itself, up to rounding, where it is inside."""
     xp = namespace(y)
-    on_range = metric.filter(xp.astype(metric.values > 0, y.dtype), y)
-    x = xp.where((norm(on_range) <= 1)[..., None], _filled(on_range, y - on_range), _on_sphere(on_range, metric))
-    return x / xp.maximum(norm(x), xp.ones_like(norm(x)))[..., None]
+    h = metric.values
+    if bool(xp.all(h > 0)):
+        x = _on_sphere(y, metric)
+    else:
+        on_range = metric.filter(xp.astype(h > 0, y.dtype), y)
+        fits = (norm(on_range) <= 1)[..., None]
+        x = xp.where(fits, _filled(on_range, y - on_range), _on_sphere(on_range, metric))
+    length = norm(x)[..., None]
+    return xp.where(length > 1, x / xp.where(length > 1, length, xp.ones_like(length)), x)
 
 
 def _filled(on_range: Array, rest: Array) -> Array:
@@ -51,15 +57,15 @@ def _on_sphere(
     """x(μ) with ‖x(μ)‖ = 1 where ‖y‖ > 1, and y elsewhere."""
     xp = namespace(y)
     h = metric.values
-    mu = xp.zeros_like(norm(y))[..., None]
+    mu = xp.zeros_like(y[..., :1])
     done = xp.zeros_like(mu, dtype=xp.bool)
     x = y
     for _ in range(NEWTON_STEPS):
-        excess = (norm(x) - 1.0)[..., None]
+        length, u = polar(x)
+        excess = (length - 1.0)[..., None]
         done = done | (excess <= tolerance(y))
         if bool(xp.all(done)):
             break
-        u = direction(x)
         curvature = inner(u, metric.filter(_over(xp.ones_like(h), h + mu), u))[..., None]
         step = _over(excess, curvature)
         done = done | (step <= 0.25 * float(xp.finfo(y.dtype).eps) * mu)  # μ is a rounded number: nothing left to gain

@@ -129,10 +129,10 @@ def _weighted_projection(
     xp = namespace(y)
     # A tiny weight in place of 0 gives the limit exactly: 1/w is finite, and w·(anything in range) is far below rounding.
     w = xp.clip(w, float(xp.finfo(w.dtype).smallest_normal) ** 0.5, None)
-    # The second pass starts from λ ≈ right, where no sum cancels: far points keep all their digits.
-    first = _multiplier(y, w, mass)
-    multiplier = first + _multiplier(y - first / w, w, mass)
-    x = xp.clip(y - multiplier / w, 0.0, None)
+    # Shifting y by a multiple of 1/w changes λ alone. The second pass starts where λ ≈ 0 and no sum cancels: far points
+    # keep all their digits.
+    near = y - _multiplier(y, w, mass) / w
+    x = xp.clip(near - _multiplier(near, w, mass) / w, 0.0, None)
     return x * (mass / xp.sum(x, axis=-1, keepdims=True))
 
 

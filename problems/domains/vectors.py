@@ -9,27 +9,28 @@ from __future__ import annotations
 
 from structures.arrays import Array, namespace
 
-__all__ = ["direction", "inner", "norm"]
+__all__ = ["direction", "inner", "norm", "polar"]
 
 
 def inner(x: Array, y: Array) -> Array:  # (..., d), (..., d) -> (...)
     """<x, y> along the last axis."""
-    return namespace(x, y).sum(x * y, axis=-1)
+    return namespace(x).sum(x * y, axis=-1)
 
 
 def norm(x: Array) -> Array:  # (..., d) -> (...)
     """‖x‖₂ along the last axis; squares neither overflow nor vanish."""
-    xp = namespace(x)
-    scale = xp.max(xp.abs(x), axis=-1)
-    safe = xp.where(scale > 0, scale, xp.ones_like(scale))
-    unit = x / safe[..., None]
-    return scale * xp.sqrt(xp.sum(unit * unit, axis=-1))
+    return polar(x)[0]
 
 
 def direction(x: Array) -> Array:  # (..., d) -> (..., d)
     """x/‖x‖₂, and 0 for x = 0."""
+    return polar(x)[1]
+
+
+def polar(x: Array) -> tuple[Array, Array]:  # (..., d) -> (...), (..., d)
+    """‖x‖₂ and x/‖x‖₂, the latter 0 for x = 0."""
     xp = namespace(x)
-    scale = xp.max(xp.abs(x), axis=-1, keepdims=True)
-    unit = x / xp.where(scale > 0, scale, xp.ones_like(scale))
-    length = xp.sqrt(xp.sum(unit * unit, axis=-1, keepdims=True))
-    return unit / xp.where(length > 0, length, xp.ones_like(length))
+    scale = xp.max(xp.abs(x), axis=-1)
+    unit = x / xp.where(scale > 0, scale, xp.ones_like(scale))[..., None]
+    length = xp.sqrt(xp.sum(unit * unit, axis=-1))
+    return scale * length, unit / xp.where(length > 0, length, xp.ones_like(length))[..., None]

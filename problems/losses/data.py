@@ -29,7 +29,7 @@ def largest_eigenvalue(
     weights: Array,  # (..., n) nonnegative
 ) -> Array:  # (...)
     """An upper bound of λ_max(Aᵀ diag(w) A): computed and rounded up for d ≤ 512, its trace beyond."""
-    xp = namespace(A, weights)
+    xp = namespace(weights)
     d = A.shape[1]
     if d > 512:
         return weights @ xp.sum(A * A, axis=1)

@@ -70,14 +70,16 @@ class Learner(ABC):
         """The next state. Raises ValueError or TypeError for a gradient that does not fit, before anything changes."""
         return self.advance(state, G)[0]
 
-    def norms(self) -> dict[str, Callable[[Array], Array]]:
+    def norms(self) -> dict[str, Callable[[Array], Array]]:  # each (..., *shape) -> (...)
         """Norms in which the distance to a fixed comparator enters this learner's bounds; the first is the main one."""
-        return {"euclidean": norm2}
+        axes = tuple(range(-len(self.shape), 0))
+        return {"euclidean": lambda X: namespace(X).linalg.vector_norm(X, axis=axes)}
 
 
 def inner(A: Array, B: Array) -> Array:  # (B, *shape), (B, *shape) -> (B,)
     """<A, B> for each batch element."""
-    return namespace(A).sum(namespace(A).reshape(A * B, (A.shape[0], -1)), axis=-1)
+    xp, product = namespace(A), A * B
+    return xp.sum(product if product.ndim == 2 else xp.reshape(product, (product.shape[0], -1)), axis=-1)
 
 
 def norm2(X: Array) -> Array:  # (B, *shape) -> (B,)

@@ -77,11 +77,11 @@ class OnlineGradientDescent(Learner):
         scale = 1.0 if self.schedule == "constant" else float(t) ** 0.5
         Y = x - per_element(self.lr, x) * (G / scale)
         X = Y if self.domain is None else self.domain.project_euclidean(Y)
-        gap = xp.zeros(x.shape[0], **like(x)) if self.domain is None else scale * self._gap(X, Y)
+        gap = xp.zeros(x.shape[0], **like(x)) if self.domain is None else scale * self.gap(X, Y)
         trace = xp.full((x.shape[0],), scale * prod(self.shape), **like(x))
         return {"x": X, "t": t, "trace_root": trace, "q": inner(G, G) / scale, "gap": gap}, _Multiple(scale)
 
-    def _gap(self, X: Array, Y: Array) -> Array:
+    def gap(self, X: Array, Y: Array) -> Array:  # (B, *shape), (B, *shape) -> (B,)
         """The Frank-Wolfe gap of ½‖x - y‖₂² at X: an upper bound of the projection's error."""
         slope = X - Y
         gap = inner(slope, X - self.domain.lmo(slope))  # pyright: ignore[reportOptionalMemberAccess]

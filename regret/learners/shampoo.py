@@ -135,5 +135,5 @@ def _side(statistic: Array) -> _Side:  # (B, k, k)
     return _Side(clip_to_psd(values, k), rank_floor(values, k), vectors)
 
 
-def _operator_norm(X: Array) -> Array:  # (B, m, n) -> (B,)
+def _operator_norm(X: Array) -> Array:  # (..., m, n) -> (...)
     return namespace(X).linalg.svdvals(X)[..., 0]

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ConvexLoss", "default_grid"]
 
+# A comparator is searched on every point of the grid, so the search is short; what that costs is the bracket's width.
+GAP = 1e-5  # relative width that ends a search
+ITERATIONS = 500
+
 
 class ConvexLoss(Meter):
     """Losses of every step, and their regret on `grid`; silent when the adversary's losses are linear."""
@@ -87,7 +91,9 @@ class ConvexLoss(Meter):
         objective = step.stream.total(step.t + 1)
         if objective is None:
             return
-        found = best_in_hindsight(objective, domain, step.x if self._last is None else self._last)
+        found = best_in_hindsight(
+            objective, domain, step.x if self._last is None else self._last, tol=GAP, iterations=ITERATIONS
+        )
         self._last = found.x
         self._best[step.t + 1] = (to_numpy(found.lower), to_numpy(found.upper))
 

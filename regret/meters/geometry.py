@@ -146,10 +146,8 @@ class Average(Meter):
     def __init__(self, x: Array) -> None:  # (B, *shape)
         self._sum, self._steps = namespace(x).zeros_like(x), 0
 
-    def observe(self, block: Block) -> dict[str, Array]:
-        self._sum = self._sum + namespace(block.x).sum(block.x, axis=0)
-        self._steps += block.length
-        return {}
+    def live(self, step: Step) -> None:
+        self._sum, self._steps = self._sum + step.x, self._steps + 1  # one by one: no trace of the blocks
 
     def fields(self, series: Series) -> dict[str, Any]:
         return {"average_iterate": to_numpy(self._sum) / self._steps}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from structures.arrays import namespace, tolerance
 from structures.full import Full
-from structures.lemmas.assumptions import CONE, CONSISTENT
+from structures.lemmas.assumptions import CONE, CONSISTENT, UNITAL
 from structures.lemmas.candidates import candidates
-from structures.lemmas.instance import Instance, make_instance
-from structures.lemmas.law import Law, Sides, derived, misuse
+from structures.lemmas.instance import STRICT, Instance, make_instance
+from structures.lemmas.law import Law, Sides, derived, misuse, representatives
 from structures.lemmas.sequence import adaptive_error, second_moment
 from structures.not_structured import TextbookOneSided
 from theory.theorem import Example, Kind
@@ -28,7 +29,7 @@ class AdaptiveNormInfimum(Law):
         r"\qquad \text{for every } H \in \mathcal H \text{ with } \operatorname{Tr} H \le 1"
     )
     subject = "a sequence of gradients against three fixed preconditioners"
-    assumptions = (CONE, CONSISTENT)
+    assumptions = (CONE, CONSISTENT, UNITAL)
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.gradients)
@@ -43,7 +44,8 @@ class AdaptiveNormInfimum(Law):
         return Sides(norm, bound, adaptive_error(K, run.gradients)[..., None] + rounding)
 
     def examples(self) -> Iterable[Example]:
-        yield from super().examples()
+        for K in representatives(several=True):
+            yield Example(str(K), partial(make_instance, K, STRICT))
         yield Example("many gradients in all directions", _isotropic, near_tight=True)
 
     def controls(self) -> Iterable[Example]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from structures.arrays import namespace, tolerance
 from structures.diagonal import Diagonal
 from structures.lemmas.assumptions import CUMULATIVE, DAMPED, WELL_STRUCTURED
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse
 from structures.lemmas.sequence import growth_and_energy, steps
+from structures.not_structured import DiagonalLinear
 from theory.theorem import Example, Kind
 
 __all__ = ["DampingBias"]
@@ -24,7 +27,7 @@ class DampingBias(Law):
     statement = (
         r"\operatorname{Tr} H_T \le \textstyle\sum_t g_t^\top H_t^{-1} g_t + \epsilon \operatorname{Tr} H_T^{-1}"
     )
-    subject = "every horizon of a run"
+    subject = "every horizon of a run from the second on (the first is an equality)"
     assumptions = (DAMPED, CUMULATIVE, WELL_STRUCTURED)
     axes = ("step", "instance")
 
@@ -36,17 +39,17 @@ class DampingBias(Law):
         bound = energy[..., 1] + share
         # ε ≤ λ_min(M_t), so the share is at most d√ε and inherits no more than the relative error of H_t.
         relative = played.root_error[1:, ...] / xp.sqrt(run.eps)
-        return Sides(
-            played.trace[1:, ...], bound, 2.0 * errors[..., 1] + share * (relative + tolerance(share, run.structure.dim))
-        )
+        budget = 2.0 * errors[..., 1] + share * (relative + tolerance(share, run.structure.dim))
+        return Sides(played.trace[2:, ...], bound[1:, ...], budget[1:, ...])
 
     def examples(self) -> Iterable[Example]:
         yield from super().examples()
         yield Example("small gradients beside ε", _small_gradients, near_tight=True)
 
     def controls(self) -> Iterable[Example]:
-        run = replace(make_instance(Diagonal((3,))), decay=0.5)
-        yield from misuse("a decaying statistic", run, "cumulative")
+        gradients = np.asarray([[[1.75, 0.0, 0.0]], [[0.0, 0.0, 3.5]]])
+        run = Instance(DiagonalLinear((3,)), gradients=gradients, eps=np.asarray([1.0]))
+        yield from misuse("the second gradient undoes the first", run, "well-structured")
 
 
 def _small_gradients() -> Instance:

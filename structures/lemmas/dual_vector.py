@@ -30,7 +30,9 @@ def dual_vector(K: Structure, Y: Array) -> Array:  # (..., *shape) -> (..., d)
     u, _ = unit(K, Y)
     square = u[..., :, None] * u[..., None, :]
     values, vectors = eigh(precondition(K, square))
-    kept = values > xp.sqrt(projection_error(square))[..., None]
+    # A set that is solved for has a damped, hence definite, P_H: only closed forms have roots that are rounding.
+    cut = xp.sqrt(projection_error(square))[..., None] if K.precision == 0.0 else 0.0
+    kept = values > cut
     along = (xp.matrix_transpose(vectors) @ u[..., None])[..., 0]
     scaled = xp.where(kept, along / xp.where(kept, values, xp.ones_like(values)), xp.zeros_like(values))
     return (vectors @ scaled[..., None])[..., 0]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from structures.arrays import Array, eye, namespace, tolerance, tree_map
 from structures.base import Structure
 from structures.lemmas.assumptions import DECLARED
-from structures.lemmas.dual_vector import unit
+from structures.lemmas.dual_vector import dual_error, unit
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
 from structures.lemmas.rounding import positive_or_one, spectral_norm
@@ -35,9 +35,19 @@ class FastPath(Law):
         u, v = unit(K, run.X)[0], unit(K, run.Y)[0]
         eps = 1.0 / 16.0  # the statistic below has condition number at most 17, so negative powers keep their digits
         M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None] + eps * eye(K.dim, run.M)
-        pairs = [*_operations(K, M, u), *_powers(K, M, u, v)]
+        y = K.unflatten(v)
+        root = matrix_power(project(K, v[..., :, None] * v[..., None, :]), 0.5)
+        pairs = [
+            *_operations(K, M, u),
+            *_powers(K, M, u),
+            (K.dual_norm(y)[..., None], xp.linalg.trace(root)[..., None]),
+        ]
         measured, bound = (xp.concat([pair[side] for pair in pairs], axis=-1) for side in (0, 1))
-        return Sides(measured, bound, K.dim * tolerance(M, K.dim, 17.0))
+        polynomial = 0.0 * measured[..., :-1] + K.dim * tolerance(
+            M, K.dim, 17.0**2
+        )  # c^{-1} has norm 16 and condition 17
+        singular = 2.0 * dual_error(K, y)[..., None]  # a projected square may be singular: roots lose half the digits
+        return Sides(measured, bound, xp.concat([polynomial, singular], axis=-1))
 
     def controls(self) -> Iterable[Example]:
         yield from misuse("a statistic without 1/n", make_instance(TextbookOneSided((2, 3))), "declared")
@@ -61,7 +71,7 @@ def _operations(K: Structure, M: Array, u: Array) -> list[tuple[Array, Array]]:
     ]
 
 
-def _powers(K: Structure, M: Array, u: Array, v: Array) -> list[tuple[Array, Array]]:
+def _powers(K: Structure, M: Array, u: Array) -> list[tuple[Array, Array]]:
     """What a factor offers, on a well-conditioned statistic."""
     c = K.project(M)
     C = K.dense(c)
@@ -77,10 +87,4 @@ def _powers(K: Structure, M: Array, u: Array, v: Array) -> list[tuple[Array, Arr
             (factor.trace(p)[..., None], xp.linalg.trace(dense)[..., None]),
             (factor.quad(p, x)[..., None], xp.sum(u * (dense @ u[..., None])[..., 0], axis=-1, keepdims=True)),
         ]
-    # The dual norm of a gradient that is spread over all directions: its projected square is still singular, so only the
-    # squares of the two traces are comparable to √rounding; the well-conditioned statistic is compared by its root.
-    return [*pairs, (K.trace(K.root(c))[..., None], factor.trace(0.5)[..., None]), _dual(K, v)]
-
-
-def _dual(K: Structure, v: Array) -> tuple[Array, Array]:
-    raise NotImplementedError
+    return [*pairs, (K.trace(K.root(c))[..., None], factor.trace(0.5)[..., None])]

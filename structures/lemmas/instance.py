@@ -17,7 +17,7 @@ import numpy as np
 from structures.arrays import Array, asarray_like
 from structures.base import Structure
 
-__all__ = ["EVERY", "STRICT", "Instance", "make_instance", "moved"]
+__all__ = ["EVERY", "SIMPLE", "STRICT", "Instance", "make_instance", "moved"]
 
 STEPS = 5  # gradients in a sequence
 Kind = Callable[[Structure, np.random.Generator], tuple[np.ndarray, np.ndarray]]  # -> PSD M, PSD increment
@@ -39,6 +39,13 @@ class Instance:
     decay: float = 1.0  # M_t = decay·M_{t-1} + g gᵀ
     finer: Structure | None = None  # a larger set on the same parameter
     Q: Array = None  # (B, d, d) or (d, d) orthogonal
+
+    @property
+    def pair(self) -> tuple[Structure, Structure]:
+        """The structure and the finer one; ValueError when the run names no finer one."""
+        if self.finer is None:
+            raise ValueError("a law of nested structures needs a run with a `finer` structure.")
+        return self.structure, self.finer
 
 
 def _wishart(d: int, rng: np.random.Generator, rank: int | None = None) -> np.ndarray:
@@ -104,6 +111,7 @@ KINDS: dict[str, Kind] = {
 }
 SCALES = {"tiny": 1e-150, "huge": 1e150}  # of a gradient; matrices scale with the square
 STRICT = ("generic", "repeated", "stiff", "tiny", "huge")  # where inequalities hold with room to spare
+SIMPLE = ("generic", "stiff", "tiny", "huge")  # without eigenspaces that may meet a block: E would touch λ_min there
 EVERY = (*KINDS, *SCALES)
 
 
@@ -114,7 +122,7 @@ def make_instance(
     rng = np.random.default_rng([seed, structure.dim])
     sizes = {**SCALES, **(scales or {})}
     columns = [_fields(structure, KINDS.get(kind, _generic), sizes.get(kind, 1.0), rng) for kind in kinds]
-    stacked = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
+    stacked: dict[str, Any] = {name: np.stack([column[name] for column in columns]) for name in columns[0]}
     for name in ("gradients", "points"):
         stacked[name] = np.moveaxis(stacked[name], 1, 0)
     return Instance(structure, **stacked)

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from structures.diagonal import Diagonal
 from structures.lemmas.assumptions import POSITIVE, WELL_STRUCTURED
-from structures.lemmas.instance import STRICT, Instance, make_instance
+from structures.lemmas.instance import SIMPLE, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse, precondition, project, representatives
 from structures.lemmas.rounding import loewner_ratio, projected_spectrum, projection_error, root_error
 from structures.not_structured.certificates import monotonicity_failures
@@ -39,12 +41,12 @@ class Jensen(Law):
 
     def examples(self) -> Iterable[Example]:
         for K in representatives(proper=True):
-            yield Example(str(K), partial(make_instance, K, STRICT))
+            yield Example(str(K), partial(make_instance, K, SIMPLE))
         yield Example("nearly an element", _nearly_inside, near_tight=True)
 
     def controls(self) -> Iterable[Example]:
-        for H, M, _ in monotonicity_failures():
-            yield from misuse(str(H), Instance(H, M=M[None]), "well-structured")
+        for H, M, N in monotonicity_failures():
+            yield from misuse(str(H), Instance(H, M=np.stack([M, N])), "well-structured")
 
 
 def _nearly_inside() -> Instance:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from structures.arrays import tolerance
+from structures.combine import BlockDiagonal
 from structures.diagonal import Diagonal
 from structures.lemmas.assumptions import WELL_STRUCTURED
 from structures.lemmas.instance import STRICT, Instance, make_instance
@@ -38,12 +39,17 @@ class Kadison(Law):
         return Sides(ratio, 1.0 + 0.0 * ratio, budget)
 
     def examples(self) -> Iterable[Example]:
-        for K in representatives(proper=True):
+        # Blocks of unequal sizes leave a direction in which no off-diagonal block acts, and equality in it.
+        even = [
+            BlockDiagonal([(2,), (2,)]),
+            *(K for K in representatives(proper=True) if not isinstance(K, BlockDiagonal)),
+        ]
+        for K in even:
             yield Example(str(K), partial(make_instance, K, STRICT))
         yield Example("nearly an element", _nearly_inside, near_tight=True)
 
     def controls(self) -> Iterable[Example]:
-        for L, x in indefinite_squares():
+        for L, _ in indefinite_squares():
             run = make_instance(L, ("generic",))
             yield from misuse(str(L), replace(run, S=project(L, run.S)), "well-structured")
 

@@ -68,7 +68,13 @@ class Law(Theorem):
 
 @lru_cache(maxsize=2)
 def _sides(law: Law, run: Instance) -> Sides:
-    return law.sides(run)
+    sides = law.sides(run)
+    if run.structure.precision == 0.0:
+        return sides
+    xp = namespace(sides.measured)
+    size = xp.maximum(xp.abs(sides.measured), xp.abs(sides.bound))
+    size = size if size.ndim < 2 else xp.max(size, axis=-1, keepdims=True)  # entries of one matrix share one error
+    return sides._replace(budget=sides.budget + run.structure.precision * size)
 
 
 def project(K: Structure, M: Array) -> Array:  # (..., d, d) -> (..., d, d)

@@ -31,7 +31,7 @@ class NestedProjections(Law):
     assumptions = (POSITIVE, NESTED, WELL_STRUCTURED)
 
     def sides(self, run: Instance) -> Sides:
-        K, finer, xp = run.structure, run.finer, namespace(run.M)
+        (K, finer), xp = run.pair, namespace(run.M)
         M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None]
         fine, coarse = precondition(finer, M), precondition(K, M)
         staged = precondition(K, fine @ fine)
@@ -51,7 +51,7 @@ class NestedProjections(Law):
 
 def pairs() -> list[tuple[Structure, Structure]]:
     """Multiples of I inside each class, each class inside all matrices."""
-    found = [(Scalar(K.shape), K) for K in representatives(several=True)]
+    found: list[tuple[Structure, Structure]] = [(Scalar(K.shape), K) for K in representatives(several=True)]
     return found + [(K, Full(K.shape)) for K in representatives(proper=True)]
 
 

@@ -36,7 +36,7 @@ class NestedNorms(Law):
     assumptions = (NESTED, WELL_STRUCTURED)
 
     def sides(self, run: Instance) -> Sides:
-        coarse, fine, xp = run.structure, run.finer, namespace(run.X)
+        (coarse, fine), xp = run.pair, namespace(run.X)
         x, y = (coarse.unflatten(unit(coarse, A)[0]) for A in (run.X, run.Y))
         largest = xp.max(xp.abs(coarse.flatten(run.gradients)), axis=(0, -1))
         g = coarse.flatten(run.gradients) / xp.where(largest > 0, largest, xp.ones_like(largest))[..., None]

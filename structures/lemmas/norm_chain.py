@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from structures.arrays import namespace, tolerance
+from structures.diagonal import Diagonal
 from structures.lemmas.assumptions import UNITAL
 from structures.lemmas.dual_vector import dual_error, unit
 from structures.lemmas.instance import STRICT, Instance, make_instance
@@ -24,9 +25,7 @@ class NormChain(Law):
     title = "The structured norms beside the Euclidean norm"
     kind = Kind.PATHWISE
     source = derived("l7")
-    statement = (
-        r"\|x\|_2/\sqrt d \le \|x\|_{\mathcal H} \le \|x\|_2 \le \|x\|_{\mathcal H,*} \le \sqrt d\,\|x\|_2"
-    )
+    statement = r"\|x\|_2/\sqrt d \le \|x\|_{\mathcal H} \le \|x\|_2 \le \|x\|_{\mathcal H,*} \le \sqrt d\,\|x\|_2"
     subject = "parameters of length one; equality holds at both ends for multiples of I, in the middle for all matrices"
     assumptions = (UNITAL,)
 
@@ -41,8 +40,15 @@ class NormChain(Law):
         return Sides(measured, bound, rounding + dual_error(K, x)[..., None])
 
     def examples(self) -> Iterable[Example]:
-        return [Example(str(K), partial(make_instance, K, STRICT)) for K in representatives(proper=True, several=True)]
+        for K in representatives(proper=True, several=True):
+            yield Example(str(K), partial(make_instance, K, STRICT))
+        yield Example("nearly a coordinate", _nearly_a_coordinate, near_tight=True)
 
     def controls(self) -> Iterable[Example]:
         run = make_instance(NoIdentity((3,)), ("generic",))
         yield from misuse("orthogonal to the only direction", replace(run, X=np.asarray([[1.0, -1.0, 0.25]])), "unital")
+
+
+def _nearly_a_coordinate() -> Instance:
+    run = make_instance(Diagonal((3,)), ("generic",))
+    return replace(run, X=np.asarray([[1.0, 0.05, 0.0]]))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from structures.arrays import namespace
-from structures.lemmas.assumptions import CONVEX
+from structures.lemmas.assumptions import CONE, CONVEX
 from structures.lemmas.dual_vector import dual_error, dual_vector, unit
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse
@@ -28,7 +28,7 @@ class NormDuality(Law):
         r"= \frac{\langle x^*, y\rangle}{\|x^*\|_{\mathcal H}}, \qquad x^* = P_{\mathcal H}(yy^\top)^{+} y"
     )
     subject = "gradients and the parameters at which their norm is attained"
-    assumptions = (CONVEX,)
+    assumptions = (CONE, CONVEX)
     axes = ("instance",)
 
     def sides(self, run: Instance) -> Sides:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from structures.arrays import namespace, tolerance
 from structures.full import Full
-from structures.lemmas.assumptions import CONE, POSITIVE
+from structures.lemmas.assumptions import CONE, POSITIVE, UNITAL
 from structures.lemmas.candidates import candidates
-from structures.lemmas.instance import Instance, make_instance
-from structures.lemmas.law import Law, Sides, derived, misuse
+from structures.lemmas.instance import STRICT, Instance, make_instance
+from structures.lemmas.law import Law, Sides, derived, misuse, representatives
 from structures.lemmas.rounding import projected_spectrum, projection_error, trace_root_error
 from structures.not_structured import HiddenJitter
 from theory.theorem import Example, Kind
@@ -28,7 +29,7 @@ class Optimality(Law):
         r"\qquad \text{for every positive definite } H \in \mathcal H"
     )
     subject = "three elements of the set against the minimiser"
-    assumptions = (POSITIVE, CONE)
+    assumptions = (POSITIVE, CONE, UNITAL)
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
@@ -42,7 +43,8 @@ class Optimality(Law):
         return Sides(measured, best + 0.0 * measured, error + rounding)
 
     def examples(self) -> Iterable[Example]:
-        yield from super().examples()
+        for K in representatives(several=True):
+            yield Example(str(K), partial(make_instance, K, STRICT))
         yield Example("close to a multiple of I", _nearly_scalar, near_tight=True)
 
     def controls(self) -> Iterable[Example]:

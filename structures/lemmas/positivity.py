@@ -8,7 +8,7 @@ from functools import partial
 
 from structures.arrays import eye, tolerance
 from structures.lemmas.assumptions import WELL_STRUCTURED
-from structures.lemmas.instance import STRICT, Instance, make_instance
+from structures.lemmas.instance import SIMPLE, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse, project, representatives
 from structures.lemmas.rounding import positive_or_one, spectral_norm
 from structures.not_structured.certificates import indefinite_squares
@@ -24,7 +24,9 @@ class PositiveProjection(Law):
     title = "The projection of a positive matrix is positive"
     kind = Kind.LOWER_BOUND
     source = derived("l1")
-    statement = r"\lambda_{\min}(E(M)) \ge \lambda_{\min}(M), \qquad \text{in particular } M \succeq 0 \implies E(M) \succeq 0"
+    statement = (
+        r"\lambda_{\min}(E(M)) \ge \lambda_{\min}(M), \qquad \text{in particular } M \succeq 0 \implies E(M) \succeq 0"
+    )
     subject = "the spectrum of a projected matrix"
     assumptions = (WELL_STRUCTURED,)
 
@@ -35,7 +37,7 @@ class PositiveProjection(Law):
 
     def examples(self) -> Iterable[Example]:
         for K in representatives(proper=True):
-            yield Example(str(K), partial(make_instance, K, STRICT))
+            yield Example(str(K), partial(make_instance, K, SIMPLE))
         yield Example("nearly a multiple of I", _nearly_scalar, near_tight=True)
 
     def controls(self) -> Iterable[Example]:

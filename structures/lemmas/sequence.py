@@ -15,7 +15,13 @@ from structures.arrays import Array, eye, namespace, tolerance
 from structures.base import Structure
 from structures.lemmas.instance import Instance
 from structures.lemmas.law import precondition
-from structures.lemmas.rounding import projected_spectrum, projection_error, root_error, trace_root_error
+from structures.lemmas.rounding import (
+    positive_or_one,
+    projected_spectrum,
+    projection_error,
+    root_error,
+    trace_root_error,
+)
 
 __all__ = ["Steps", "adaptive_error", "growth_and_energy", "second_moment", "steps"]
 
@@ -47,7 +53,8 @@ def steps(run: Instance) -> Steps:
     values, delta = projected_spectrum(K, all_M), projection_error(all_M)
     q = xp.sum(g * xp.linalg.solve(H[1:, ...], g[..., None])[..., 0], axis=-1)
     # A statistic that is off by δ is off by the factor 1 ± δ/λ_min, and so is the inverse of its root.
-    condition = delta / values[..., 0]
+    least = values[..., 0]
+    condition = xp.where(least > 0, delta / positive_or_one(least), xp.full_like(least, float("inf")))
     return Steps(
         H=H,
         trace=xp.linalg.trace(H),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from structures.diagonal import Diagonal
 from structures.full import Full
-from structures.lemmas.assumptions import CUMULATIVE, DAMPED
+from structures.lemmas.assumptions import CUMULATIVE, DAMPED, UNITAL
 from structures.lemmas.instance import STRICT, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse
 from structures.lemmas.sequence import growth_and_energy, steps
@@ -26,7 +26,7 @@ class StepStability(Law):
         r"\textstyle\sum_t g_t^\top H_t^{-1} g_t \le 2(\operatorname{Tr} H_T - d\sqrt\epsilon)"
     )
     subject = "each step of a run, and the sums up to it; no structure is needed"
-    assumptions = (DAMPED, CUMULATIVE)
+    assumptions = (DAMPED, CUMULATIVE, UNITAL)
     axes = ("step", "instance", "entry")
 
     def sides(self, run: Instance) -> Sides:

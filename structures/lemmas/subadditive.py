@@ -7,10 +7,16 @@ from dataclasses import replace
 
 from structures.arrays import eye, namespace
 from structures.diagonal import Diagonal
-from structures.lemmas.assumptions import POSITIVE
+from structures.lemmas.assumptions import POSITIVE, UNITAL
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived
-from structures.lemmas.rounding import positive_or_one, projected_spectrum, projection_error, spectral_norm, trace_root_error
+from structures.lemmas.rounding import (
+    positive_or_one,
+    projected_spectrum,
+    projection_error,
+    spectral_norm,
+    trace_root_error,
+)
 from theory.theorem import Example, Kind
 
 __all__ = ["Subadditive"]
@@ -26,7 +32,7 @@ class Subadditive(Law):
         r"\qquad \operatorname{Tr} P_{\mathcal H}(M + \epsilon I) \le \operatorname{Tr} P_{\mathcal H}(M) + d\sqrt\epsilon"
     )
     subject = "traces of preconditioners of sums; no structure is needed beyond I being in the set"
-    assumptions = (POSITIVE,)
+    assumptions = (POSITIVE, UNITAL)
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)

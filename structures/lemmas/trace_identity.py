@@ -33,7 +33,9 @@ class TraceIdentity(Law):
         energies = xp.sum(vectors * (run.M @ vectors), axis=-2)
         # Roots below √δ are rounding; leaving them out costs at most √δ each, which the budget contains.
         kept = values > xp.sqrt(delta)[..., None]
-        inverse = xp.sum(xp.where(kept, energies / xp.where(kept, values, xp.ones_like(values)), xp.zeros_like(values)), axis=-1)
+        inverse = xp.sum(
+            xp.where(kept, energies / xp.where(kept, values, xp.ones_like(values)), xp.zeros_like(values)), axis=-1
+        )
         trace = xp.sum(values, axis=-1)
         size = positive_or_one(trace)
         budget = 4.0 * trace_root_error(projected_spectrum(K, run.M), delta) / size

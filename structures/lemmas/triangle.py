@@ -23,9 +23,7 @@ class Triangle(Law):
     title = "The triangle inequality for the adaptive gradient norm"
     kind = Kind.PATHWISE
     source = derived("l7")
-    statement = (
-        r"|||g_{1:T} + g'_{1:T}|||_{\mathcal H} \le |||g_{1:T}|||_{\mathcal H} + |||g'_{1:T}|||_{\mathcal H}"
-    )
+    statement = r"|||g_{1:T} + g'_{1:T}|||_{\mathcal H} \le |||g_{1:T}|||_{\mathcal H} + |||g'_{1:T}|||_{\mathcal H}"
     subject = "two sequences of gradients and their sum"
     assumptions = (CONVEX,)
     axes = ("instance",)

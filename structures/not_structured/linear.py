@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,8 @@ class LinearSet(NotStructured):
 
     basis: np.ndarray = field(compare=False, repr=False)  # (k, d, d)
     digest: str = field(repr=False)  # of the elements: what equality and hashing compare
+
+    precision: ClassVar[float] = 1e-5  # d √1e-13: what damping a singular statistic moves
 
     def __init__(self, elements: Any, shape: Sequence[int] | None = None) -> None:
         A = np.array(to_numpy(elements) if hasattr(elements, "shape") else elements, dtype=np.float64)

@@ -137,4 +137,3 @@ class KroneckerSum(_Pattern):
 
 def _symmetric_units(k: int) -> list[np.ndarray]:
     return _pairs(k, [(i, j) for i in range(k) for j in range(i, k)])
-

@@ -17,8 +17,8 @@ Source: derived here; the barrier is the standard one of semidefinite programmin
 
 from __future__ import annotations
 
-from structures.arrays import Array, namespace
-from structures.not_structured.newton import combination
+from structures.arrays import Array, eye, namespace
+from structures.not_structured.newton import combination, framed, local_frame
 from structures.roots import eigh
 
 __all__ = ["spectrahedron_bracket"]
@@ -26,7 +26,7 @@ __all__ = ["spectrahedron_bracket"]
 SHARPEST = 1e9  # τ beside a unit X: beyond it H is too close to singular for double precision
 GROWTH = 8.0
 STEPS = 50  # Newton steps for one τ; about five are used
-CENTRED = 1e-12  # squared Newton decrement; the brackets hold whatever it is
+CENTRED = 1e-5  # Newton decrement; the bracket holds whatever it is
 
 
 def spectrahedron_bracket(X: Array, basis: Array) -> tuple[Array, Array]:  # (..., d, d), (k, d, d) -> (...), (...)
@@ -34,8 +34,8 @@ def spectrahedron_bracket(X: Array, basis: Array) -> tuple[Array, Array]:  # (..
     xp = namespace(X)
     d = X.shape[-1]
     z = xp.zeros((*X.shape[:-2], basis.shape[0] - 1), dtype=X.dtype, device=X.device)
-    tau = float(d)
-    while tau < SHARPEST and basis.shape[0] > 1:
+    tau = float(d) if basis.shape[0] > 1 else SHARPEST  # a set of multiples of I has one element of trace one
+    while tau < SHARPEST:
         tau = min(GROWTH * tau, SHARPEST)
         z = _centre(X, basis, z, tau)
     H = _element(z, basis)
@@ -55,20 +55,20 @@ def _element(z: Array, basis: Array) -> Array:  # the element of trace one with 
 
 
 def _centre(X: Array, basis: Array, z: Array, tau: float) -> Array:
-    """Newton for min -τ<X, H> - log det H, with the step length that self-concordance prescribes."""
+    """Newton for max τ<X, H> + log det H; in the frame of H the second derivative is the identity.
+
+    The step length is the one that self-concordance prescribes.
+    """
     xp = namespace(X)
     traceless = basis[1:, ...]
-    flat = xp.reshape(traceless, (traceless.shape[0], -1))
+    flat = xp.reshape(traceless, (traceless.shape[0], X.shape[-1] ** 2))
     for _ in range(STEPS):
-        inverse = xp.linalg.inv(_element(z, basis))
-        pull = xp.reshape(tau * X + inverse, (*X.shape[:-2], flat.shape[-1]))
-        gradient = -(pull @ xp.matrix_transpose(flat))
-        left = traceless @ inverse[..., None, :, :]
-        right = xp.reshape(xp.matrix_transpose(left), (*left.shape[:-2], flat.shape[-1]))
-        hessian = xp.reshape(left, right.shape) @ xp.matrix_transpose(right)
-        step = -xp.linalg.solve(hessian, gradient[..., None])[..., 0]
-        decrement = xp.sqrt(xp.maximum(-xp.sum(gradient * step, axis=-1), xp.zeros_like(step[..., 0])))
-        z = z + (1.0 / (1.0 + decrement))[..., None] * step
-        if bool(xp.all(decrement * decrement <= CENTRED)):
+        _, C, _, frame = local_frame(_element(z, basis), traceless)
+        pull = tau * (xp.matrix_transpose(C) @ X @ C) + eye(X.shape[-1], X)
+        y = xp.sum(frame * pull[..., None, :, :], axis=(-2, -1))
+        decrement = xp.linalg.vector_norm(y, axis=-1)
+        move = C @ framed(y / (1.0 + decrement)[..., None], frame) @ xp.matrix_transpose(C)
+        z = z + xp.reshape(move, (*X.shape[:-2], X.shape[-1] ** 2)) @ xp.matrix_transpose(flat)
+        if bool(xp.all(decrement <= CENTRED)):
             break
     return z

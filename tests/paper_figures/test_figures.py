@@ -175,10 +175,18 @@ def test_every_figure_of_the_project_needs_known_experiments_and_says_how_to_dra
     suite = load_suite()
     for spec in load_figures(paper_figures).values():
         assert set(spec.needs) <= set(suite), spec.name
-        caption = spec.full_caption("laptop")
-        assert f"python -m paper_figures {spec.name} --scale laptop" in caption
-        assert "nterval" in caption or spec.interval in caption
-        assert spec.alt and spec.title
+        assert f"python -m paper_figures {spec.name} --scale laptop" in spec.commands("laptop")
+        assert spec.alt and spec.title and spec.caption
+
+
+def test_a_caption_says_how_to_run_again_and_what_the_interval_is_and_may_read_the_results(results):
+    said = figure("said", needs=("toy",), caption="Walks.", interval="Bars span the seeds.")(draw_walks)
+    assert said.full_caption(results, "ci") == (
+        "Walks. Bars span the seeds. Run again: `python -m experiments run toy --scale ci && "
+        "python -m paper_figures said --scale ci`."
+    )
+    counted = figure("counted", needs=("toy",), caption=lambda results: f"{len(results)} walks.")(draw_walks)
+    assert counted.full_caption(results, "ci").startswith("4 walks. No interval is drawn.")
 
 
 def test_the_command_line_draws_and_says_where(store, capsys):

@@ -115,3 +115,41 @@ def test_equal_eigenvalues_share_a_coordinate_and_empty_ones_drop_out():
 def test_there_is_nothing_to_reduce_when_the_solution_is_the_start():
     with pytest.raises(ValueError, match="nothing to minimise"):
         reduce_to_spectrum(MatrixQuadratic(np.ones(2), np.zeros((2, 2))))
+
+
+def polar_column(gradients: np.ndarray) -> np.ndarray:  # (d, t) -> (d,)
+    """The step direction of full-matrix AdaGrad at eps = 0, from singular values (no squares, no cut-off)."""
+    U, _, W = np.linalg.svd(gradients, full_matrices=False)
+    return U @ W[:, -1]
+
+
+def test_a_tiny_gradient_in_a_new_direction_is_answered_by_a_long_step():
+    rng = np.random.default_rng(2)
+    Q = np.linalg.qr(rng.standard_normal((12, 5)))[0]
+    earlier, c, u = Q[:, :4] @ rng.standard_normal((4, 4)), rng.standard_normal(4), Q[:, 4]
+    for delta in (1e-4, 1e-6):
+        step = polar_column(np.column_stack([earlier, earlier @ c + delta * u]))
+        assert u @ step == pytest.approx((1 + c @ c) ** -0.5, rel=10 * delta)
+    no_news = np.column_stack([earlier, earlier @ c])
+    assert abs(u @ (no_news @ inverse_root(no_news.T @ no_news)[:, -1])) <= tolerance(no_news, 12, 1e2)
+
+
+def losses_of_full_adagrad(problem: MatrixQuadratic, lr: float, steps: int, noise: float) -> np.ndarray:
+    """Losses of full-matrix AdaGrad at eps = 0 in Gram form, every gradient perturbed by a relative `noise`."""
+    rng, x, gradients, losses = np.random.default_rng(3), np.zeros(problem.shape), [], []
+    for _ in range(steps):
+        value, gradient = problem.value_and_gradient(x)
+        losses.append(float(value))
+        gradients.append((gradient * (1 + noise * rng.standard_normal(gradient.shape))).reshape(-1))
+        G = np.stack(gradients, axis=1)
+        x = x - lr * (G @ inverse_root(G.T @ G)[:, -1]).reshape(x.shape)
+    return np.array(losses)
+
+
+def test_full_matrix_adagrad_is_stable_inside_the_span_and_not_outside():
+    problem = gaussian_matrix_quadratic(20)
+    clean, perturbed = (losses_of_full_adagrad(reduce_to_spectrum(problem).problem, 2.0, 40, e) for e in (0.0, 1e-8))
+    direct = losses_of_full_adagrad(problem, 2.0, 40, 0.0)
+    assert np.abs(perturbed / clean - 1).max() < 1e-4  # 1e-8 of noise at each of 40 steps, with room for its growth
+    assert np.abs(direct[:5] / clean[:5] - 1).max() < 1e-8  # they begin together
+    assert direct[20:].mean() > 10 * clean[20:].mean()  # and rounding alone takes the direct one away

@@ -1,0 +1,100 @@
+r"""Is a trace the record of a game? Its sums are added up again; with ``keep_history`` every step is taken once more.
+
+.. math:: \text{step}(x_t, M_{t-1}, g_t) \stackrel{?}{=} x_{t+1}, \qquad \sum_{s \le t} \langle g_s, x_s - u\rangle \stackrel{?}{\in}
+          [\text{regret\_lower}_t, \text{regret}_t], \qquad t = 1, \dots, T .
+
+A step is repeated from the recorded iterate, so that rounding does not pile up; another machine may round it differently, by
+at most the square root of the unit roundoff relative to its size, where an eigenvalue vanishes.
+
+Source: derived here, docs/proofs/regret.md#what-is-checked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from regret.theorems.constants import unit_roundoff
+from regret.trace import Trace
+from structures.arrays import to_numpy
+from theory.theorem import Check
+
+__all__ = ["faithful_check"]
+
+SLACK = 1e-9  # relative room for a sum that was added up in another order
+
+
+def faithful_check(run: Trace) -> Check:
+    """Whether the numbers of a trace agree with each other, and with its iterates and gradients when it has them."""
+    if run.regret.ndim != 2 or run.regret.size == 0:
+        return Check(False, -1.0, f"the regret has shape {run.regret.shape}, not (T, B)")
+    broken = next((reason for reason in _contradictions(run)), None)
+    if broken is not None:
+        return Check(False, -1.0, broken)
+    if run.iterates is None or run.gradients is None:
+        return Check(True, math.inf, "its sums agree (no history was kept, so steps were not repeated)")
+    return _replayed(run)
+
+
+def _contradictions(run: Trace) -> Iterator[str]:
+    """What the numbers say against each other."""
+    if np.any(run.regret_lower > run.regret):
+        yield "regret_lower is above regret"
+    for name, series in (("q", run.q_sum), ("gap", run.gap_sum)):
+        if not _close(np.cumsum(run.scalars[name], axis=0), series, np.cumsum(np.abs(run.scalars[name]), axis=0)):
+            yield f"{name}_sum is not the sum of {name}"
+    if not _close(run.scalars["trace_root"], run.trace_root, run.trace_root):
+        yield "trace_root is not the learner's"
+    if run.comparator is not None:
+        inner = run.scalars["inner"]
+        if not _bracketed(run, np.cumsum(inner, axis=0), np.cumsum(np.abs(inner), axis=0)):
+            yield "the regret is not the sum of the inner products <g, x - u>"
+    if run.distance is not None and np.any(np.diff(run.distance, axis=0) < 0):
+        yield "the running maximum of the distances decreases"
+
+
+def _replayed(run: Trace) -> Check:
+    """Repeat every step, and add the regret up from iterates and gradients."""
+    iterates, gradients = run.iterates, run.gradients
+    assert iterates is not None and gradients is not None
+    learner, worst = run.learner, 0.0
+    state = learner.init(iterates[0])
+    for t in range(run.horizon):
+        state = learner.step({**state, "x": iterates[t]}, gradients[t])
+        away = to_numpy(state["x"]) - iterates[t + 1]
+        scale = np.max(np.abs(iterates[t + 1])) + np.max(np.abs(iterates[t])) + np.finfo(np.float64).tiny
+        worst = max(worst, float(np.max(np.abs(away)) / scale))
+    allowed = 8.0 * unit_roundoff(run) ** 0.5
+    if not worst <= allowed:
+        return Check(False, allowed - worst, f"a step of the learner leads {worst:.3g} (relative) away from the recorded iterate")
+    regret, size = _regret_of_history(run, iterates[:-1], gradients)
+    if not _bracketed(run, regret, size):
+        return Check(False, -1.0, "the regret is not that of the recorded iterates and gradients")
+    return Check(True, allowed - worst, f"every step was repeated, to a relative {worst:.2g}; the sums agree")
+
+
+def _regret_of_history(run: Trace, x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (T, B) twice
+    """The linear regret of the history, and the size of the terms in it."""
+    axes = tuple(range(2, x.ndim))
+    won = np.cumsum(np.sum(g * x, axis=axes), axis=0)
+    total = np.cumsum(g, axis=0)
+    if run.comparator is not None:
+        best = -np.sum(total * run.comparator, axis=axes)
+    elif run.domain is not None:
+        best = to_numpy(run.domain.support(-total))
+    else:
+        best = np.zeros_like(won)
+    lengths = np.sqrt(np.sum(g * g, axis=axes))
+    reach = np.max(np.sqrt(np.sum(x * x, axis=axes)), axis=0)
+    return won + best, np.cumsum(lengths, axis=0) * reach + np.abs(best)
+
+
+def _bracketed(run: Trace, regret: np.ndarray, size: np.ndarray) -> bool:
+    room = SLACK * size if unit_roundoff(run) < 1e-12 else 1e-4 * size
+    return bool(np.all((regret >= run.regret_lower - room) & (regret <= run.regret + room)))
+
+
+def _close(a: np.ndarray, b: np.ndarray, size: np.ndarray) -> bool:
+    return bool(np.all(np.abs(a - b) <= SLACK * size))
