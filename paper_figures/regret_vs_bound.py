@@ -27,11 +27,11 @@ TITLES = {"digits": "Digits, softmax, 10×64 parameters", "breast_cancer": "Brea
     title="Regret against its bound, for every structure",
     caption=(
         r"Regret of the linearised losses against the best point of the domain (solid) and the bound "
-        r"$\frac{D_{\mathcal H}^2}{2\eta}\operatorname{Tr} H_t + \eta(\operatorname{Tr} H_t - d\sqrt\varepsilon)$ with "
-        r"$\eta = D_{\mathcal H}/\sqrt 2$ (dashed), at every horizon $t$, for the seed with the largest regret/bound; that ratio, "
-        r"the largest over all horizons and seeds, is the number in the corner. A structure plays on the ball of its own norm, "
-        r"the smallest one that contains a common reference point; panels marked $\ell_2$ use the Euclidean ball instead, "
-        r"because the projection on their own is not implemented."
+        r"$\sqrt 2\, D_{\mathcal H}\,|||g_{1:t}|||_{\mathcal H} + D_{\mathcal H} d\sqrt{\varepsilon/2}$ plus the gaps of the "
+        r"projections (dashed), with $\eta = D_{\mathcal H}/\sqrt 2$, at every horizon $t$, for the seed with the largest "
+        r"regret/bound; that ratio, the largest over all horizons and seeds, is the number in the corner. A structure plays "
+        r"on the ball of its own norm, the smallest one that contains a common reference point; panels marked $\ell_2$ use "
+        r"the Euclidean ball instead, because the projection on their own is not implemented."
     ),
     interval="No interval is drawn: the table has every seed.",
     alt="Small panels, one for each structure, in which the measured regret stays below a dashed bound at every horizon",
@@ -85,6 +85,15 @@ def _panel(axes: Axes, run: StoredRun) -> list[tuple]:
     axes.set_yscale("log")
     common = "" if run.summary["own_ball"] else r" ($\ell_2$)"
     axes.set_title(label(name) + common, fontsize=8, pad=2.5)
-    axes.text(0.96, 0.05, f"{ratios[worst]:.2f}", transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color="#444444")
+    axes.text(
+        0.96,
+        0.05,
+        f"{ratios[worst]:.2f}",
+        transform=axes.transAxes,
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color="#444444",
+    )
     key = (run.params["dataset"], name, run.summary["domain"])
     return [(*key, b, t + 1, regret[t, b], bound[t, b]) for b in range(regret.shape[1]) for t in range(regret.shape[0])]

@@ -9,6 +9,7 @@ Fonts go into a PDF as TrueType (type 42), which journals accept; type 3, matplo
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,12 +112,17 @@ def label(name: str) -> str:
 
 
 def log_axis(axis: Axis) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, as plain numbers: a narrow logarithmic axis then still has labels."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    """Ticks of a logarithmic axis as plain numbers: at 1, 2 and 5 times powers of ten, or at the powers when it is long.
 
-    low, high = axis.get_view_interval()
-    narrow = high / low < 100
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
+    Call it when the limits of the axis are final.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = sorted(axis.get_view_interval())
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    leading = (1, 2, 5) if high / low < 1e3 else (1,)
+    ticks = [digit * 10.0**power for power in powers for digit in leading]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -61,8 +61,10 @@ def verdict(found: Sequence[Point]) -> str:
         choice = f"the bound picks the winner, {label(won.structure)}"
     else:
         place = 1 + sorted(found, key=lambda p: p.excess[1]).index(picked)
-        choice = f"the bound picks {label(picked.structure)} (place {place}) and {label(won.structure)} wins"
-    return f"{choice}, rank correlation {rank_correlation(found):.2f} over {len(found)} structures"
+        choice = (
+            f"{label(won.structure)} wins and the bound picks {label(picked.structure)}, number {place} of the outcome"
+        )
+    return f"{choice}; the rank correlation over {len(found)} structures is {rank_correlation(found):.2f}"
 
 
 def caption(results: Results) -> str:
@@ -71,15 +73,15 @@ def caption(results: Results) -> str:
     for (dataset,), runs in results.groups("dataset"):
         found = points(runs)
         own, common = [p for p in found if p.own], [p for p in found if p.common]
-        name = TITLES.get(dataset, dataset)
-        outcomes.append(f"On {name}, each structure on its own ball: {verdict(own)}; all on the Euclidean ball: {verdict(common)}.")
+        outcomes.append(f"On {TITLES.get(dataset, dataset)}, each structure on its own ball: {verdict(own)}.")
+        outcomes.append(f"All on the Euclidean ball: {verdict(common)}.")
     return (
         r"Left: the two factors of the bound, $D_{\mathcal H}$ and $|||g_{1:T}|||_{\mathcal H}$, each structure on the smallest "
         r"ball of its own norm that contains the reference point; dotted lines join equal products. Right: the product against "
         r"the measured loss in excess of the reference point's (filled: own ball; hollow: the Euclidean ball, common to all). "
         + " ".join(outcomes)
-        + " On the Euclidean ball the scalar structure has the smallest product whatever the gradients are, so there the"
-        " bound's pick says nothing about the data."
+        + " On the Euclidean ball the scalar structure has the smallest product for every sequence of gradients, so that the"
+        " pick itself says nothing about the data there."
     )
 
 
@@ -115,7 +117,9 @@ def _draw_factors(axes: Axes, found: Sequence[Point]) -> None:
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     for product in np.geomspace(left * bottom, right * top, 9)[1:-1]:
-        axes.plot([left, right], [product / left, product / right], color="#999999", linewidth=0.6, linestyle=":", zorder=0)
+        axes.plot(
+            [left, right], [product / left, product / right], color="#999999", linewidth=0.6, linestyle=":", zorder=0
+        )
     axes.set(xlim=(left, right), ylim=(bottom, top))
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
@@ -124,7 +128,11 @@ def _draw_factors(axes: Axes, found: Sequence[Point]) -> None:
 def _draw_outcome(axes: Axes, found: Sequence[Point]) -> None:
     for p in found:
         _bar(axes, p, p.product, p.excess, filled=p.own)
-    axes.set(xscale="log", xlabel=r"$D_{\mathcal{H}}\,|||g_{1:T}|||_{\mathcal{H}}$", ylabel="loss above the reference point's")
+    axes.set(
+        xscale="log",
+        xlabel=r"$D_{\mathcal{H}}\,|||g_{1:T}|||_{\mathcal{H}}$",
+        ylabel="loss above the reference point's",
+    )
     log_axis(axes.xaxis)
 
 

@@ -30,6 +30,7 @@ from regret.adversaries import (
 )
 from regret.learners import (
     AdaptiveRegularization,
+    DualAveraging,
     GramFullMatrix,
     Learner,
     OnlineGradientDescent,
@@ -43,6 +44,7 @@ __all__ = [
     "Adversary",
     "DataStream",
     "Drifting",
+    "DualAveraging",
     "FixedSequence",
     "GramFullMatrix",
     "GreedySign",

@@ -40,7 +40,9 @@ def describe(value: Any) -> Any:
     if hasattr(value, "__array__") or hasattr(value, "__array_namespace__"):
         array = to_numpy(value)
         return {"array": array.reshape(-1).tolist(), "shape": list(array.shape), "dtype": str(array.dtype)}
-    raise TypeError(f"a {type(value).__name__} cannot be described: use numbers, strings, tuples, arrays or dataclasses.")
+    raise TypeError(
+        f"a {type(value).__name__} cannot be described: use numbers, strings, tuples, arrays or dataclasses."
+    )
 
 
 def construct(description: Any, kinds: tuple[type, ...]) -> Any:

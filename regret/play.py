@@ -16,7 +16,6 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import array_api_compat
 import numpy as np
 
 from regret.adversaries.base import Adversary
@@ -75,7 +74,9 @@ def play(
             if recorder.add(Step(t, x_t, G, state, metric, stream)):
                 bar.update(t + 1)
     if loss_grid is not None and "loss" not in recorder.series:
-        raise ValueError("loss_grid is for convex losses: this adversary's are linear, and their regret is exact anyway.")
+        raise ValueError(
+            "loss_grid is for convex losses: this adversary's are linear, and their regret is exact anyway."
+        )
     entries: dict[str, Any] = {}
     for meter in meters:
         meter.finish(state["x"])
@@ -191,7 +192,7 @@ def _labels(adversary: Adversary, x: Array) -> dict[str, Any]:
         "oblivious": adversary.oblivious,
         "namespace": namespace(x).__name__.rsplit(".", 1)[-1],
         "dtype": dtype_name(x),
-        "device": str(array_api_compat.device(x)),
+        "device": str(x.device),
     }
 
 

@@ -209,13 +209,15 @@ class Trace:
         found = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            parts = {f"{entry.name}/{k}": v for k, v in value.items()} if isinstance(value, dict) else {entry.name: value}
+            parts = (
+                {f"{entry.name}/{k}": v for k, v in value.items()} if isinstance(value, dict) else {entry.name: value}
+            )
             found |= {k: v for k, v in parts.items() if isinstance(v, np.ndarray) and v.shape == self.regret.shape}
         return found
 
 
 def _range(values: np.ndarray) -> str:
-    """"median [smallest, largest]", or the number when there is one."""
+    """Median [smallest, largest], or the number when there is one."""
     if values.size == 1:
         return f"{values.item():.6g}"
     return f"{np.median(values):.4g} [{values.min():.4g}, {values.max():.4g}]"

@@ -43,7 +43,7 @@ Coordinates = Any  # an Array, or a tuple of Coordinates
 
 def namespace(*arrays: Array) -> Any:
     """The Array API namespace that `arrays` share (numpy, torch and array_api_strict are tested)."""
-    if len(arrays) > 1:
+    if len(arrays) != 1:
         return array_api_compat.array_namespace(*arrays)
     kind = type(arrays[0])
     if kind not in _NAMESPACES:
@@ -56,7 +56,7 @@ _NAMESPACES: dict[type, Any] = {}  # found once per array type: a step on small 
 
 def like(x: Array) -> dict[str, Any]:
     """``dtype`` and ``device`` of `x`, as keyword arguments of a creation function."""
-    return {"dtype": x.dtype, "device": array_api_compat.device(x)}
+    return {"dtype": x.dtype, "device": x.device}
 
 
 def asarray_like(a: Any, x: Array) -> Array:

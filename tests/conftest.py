@@ -11,7 +11,7 @@ from backends import BACKENDS, Backend
 from hypothesis import HealthCheck, settings
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("default", max_examples=12, derandomize=True, database=None, **COMMON)
+settings.register_profile("default", max_examples=10, derandomize=True, database=None, **COMMON)
 settings.register_profile("ci", max_examples=20, derandomize=True, database=None, **COMMON)
 settings.register_profile("dev", max_examples=30, **COMMON)
 settings.register_profile("nightly", max_examples=500, **COMMON)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems import Box, Domain, L2Ball, Product, Simplex, SpectralBall
+from problems import Domain, registry
 from problems.losses import WeightedSum
 from structures import Factor, Structure
 from structures.arrays import tree_map
@@ -42,13 +42,7 @@ def factor(structure: Structure, kind: str, batch: int = 3, seed: int = 0) -> Fa
 
 def domains(structure: Structure) -> list[Domain]:
     """Every kind of domain that holds this structure's parameter."""
-    shape, d = structure.shape, structure.dim
-    fitting: list[Domain] = [L2Ball(1.5), Box(0.7), Simplex(2.0)]
-    if len(shape) == 2:
-        fitting.append(SpectralBall(1.3))
-    if len(shape) == 1 and d > 2:
-        fitting.append(Product([(L2Ball(0.8), (2,)), (Box(0.4), (d - 2,))]))
-    return [domain.on(shape) for domain in fitting]
+    return registry.domains(structure.shape)
 
 
 def pairs() -> list[tuple[Structure, Domain]]:

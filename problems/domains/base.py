@@ -45,6 +45,11 @@ class Domain(ABC):
 
     natural_axes: ClassVar[int | None] = None  # how many trailing axes are the parameter while `shape` is None
 
+    @classmethod
+    def examples(cls, shape: tuple[int, ...]) -> list[Domain]:
+        """Instances for parameters of this shape, for the law suite; none where the domain does not fit it."""
+        return []
+
     def on(self, shape: Sequence[int]) -> Self:
         """The same set for parameters of a given shape; raises ValueError when the domain does not fit it."""
         sizes = tuple(int(n) for n in shape)
@@ -141,13 +146,13 @@ class Domain(ABC):
         inside = domain.flat_inside(y)
         if bool(xp.all(inside)):
             return Y, xp.zeros(y.shape[:-1], **like(y))
-        metric, unit, s = Metric.of(factor), domain.resized(domain.size), domain.size
+        metric, s = Metric.of(factor), domain.size
         warm = None if start is None else domain._flat("start", start) / s
         target = max(1e-12, tolerance(y)) if tol is None else tol
-        x, gap = unit.flat_project(y / s, metric, warm, target, iterations)
+        x, gap = domain.resized(s).flat_project(y / s, metric, warm, target, iterations)
+        gap = gap * s * metric.scale * s  # in this order no 0 meets an inf
         x = xp.where(inside[..., None], y, x * s)
-        gap = xp.where(inside, xp.zeros_like(gap), gap * s * metric.scale * s)  # this order avoids 0 · inf
-        return xp.reshape(x, Y.shape), gap
+        return xp.reshape(x, Y.shape), xp.where(inside, xp.zeros_like(gap), gap)
 
     def radius(self, structure: Structure) -> float:
         """An upper bound of max over X of ‖x‖_H: the Euclidean radius over sqrt(w_min), see `problems.domains.facts`."""

@@ -38,6 +38,10 @@ class Box(Domain):
     def __post_init__(self) -> None:
         require_positive("the half-width of a Box", self.r)
 
+    @classmethod
+    def examples(cls, shape: tuple[int, ...]) -> list[Domain]:
+        return [cls(0.7)]
+
     @property
     def size(self) -> float:
         return self.r
@@ -54,7 +58,8 @@ class Box(Domain):
         return xp.where(s > 0, xp.full_like(s, -self.r), xp.full_like(s, self.r))
 
     def flat_nearest(self, y: Array) -> Array:
-        return namespace(y).clip(y, -self.r, self.r)
+        xp = namespace(y)
+        return xp.where(y > self.r, self.r, xp.where(y < -self.r, -self.r, y))
 
     def flat_inside(self, y: Array) -> Array:
         xp = namespace(y)

@@ -36,6 +36,10 @@ class L2Ball(Domain):
     def __post_init__(self) -> None:
         require_positive("the radius of an L2Ball", self.r)
 
+    @classmethod
+    def examples(cls, shape: tuple[int, ...]) -> list[Domain]:
+        return [cls(1.5)]
+
     @property
     def size(self) -> float:
         return self.r

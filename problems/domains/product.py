@@ -19,7 +19,9 @@ from itertools import accumulate
 from math import hypot, prod
 
 from problems.domains.base import Domain
+from problems.domains.box import Box
 from problems.domains.facts import smallest_multiplicity, summands
+from problems.domains.l2_ball import L2Ball
 from problems.domains.metric import Metric
 from structures import Structure
 from structures.arrays import Array, namespace
@@ -38,6 +40,12 @@ class Product(Domain):
             raise ValueError("Product needs at least one (domain, shape) pair.")
         object.__setattr__(self, "blocks", tuple(domain.on(tuple(shape)) for domain, shape in blocks))
         object.__setattr__(self, "shape", (sum(prod(block.parameter_shape) for block in self.blocks),))
+
+    @classmethod
+    def examples(cls, shape: tuple[int, ...]) -> list[Domain]:
+        if len(shape) != 1 or shape[0] < 3:
+            return []
+        return [cls([(L2Ball(0.8), (2,)), (Box(0.4), (shape[0] - 2,))])]
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:

@@ -32,7 +32,7 @@ def nearest_in_unit_ball(y: Array, metric: Metric) -> Array:  # (..., d) -> (...
     xp = namespace(y)
     h = metric.values
     if bool(xp.all(h > 0)):
-        x = _on_sphere(y, metric)
+        x = _on_sphere(y, metric)  # the usual case, and nothing to fill
     else:
         on_range = metric.filter(xp.astype(h > 0, y.dtype), y)
         fits = (norm(on_range) <= 1)[..., None]

@@ -49,6 +49,10 @@ class Simplex(Domain):
     def __post_init__(self) -> None:
         require_positive("the mass of a Simplex", self.mass)
 
+    @classmethod
+    def examples(cls, shape: tuple[int, ...]) -> list[Domain]:
+        return [cls(2.0)]
+
     @property
     def size(self) -> float:
         return self.mass

@@ -44,6 +44,10 @@ class SpectralBall(Domain):
         if self.shape is not None and len(self.shape) != 2:
             raise ValueError(f"a SpectralBall holds matrices (m, n), but the parameter's shape is {self.shape}.")
 
+    @classmethod
+    def examples(cls, shape: tuple[int, ...]) -> list[Domain]:
+        return [cls(1.3)] if len(shape) == 2 else []
+
     @property
     def size(self) -> float:
         return self.r
@@ -61,7 +65,7 @@ class SpectralBall(Domain):
     def flat_nearest(self, y: Array) -> Array:
         xp = namespace(y)
         U, values, Vt = xp.linalg.svd(self._matrix(y), full_matrices=False)
-        clipped = (U * xp.clip(values, None, self.r)[..., None, :]) @ Vt
+        clipped = (U * xp.where(values > self.r, self.r, values)[..., None, :]) @ Vt
         return xp.where(values[..., :1] > self.r, xp.reshape(clipped, y.shape), y)
 
     def flat_inside(self, y: Array) -> Array:

@@ -51,6 +51,14 @@ class Objective(Protocol):
 class Loss(ABC):
     """A finite family of convex losses of one parameter."""
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Small instances for the law suite."""
+        return []
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(samples={self.samples}, shape={self.shape})"
+
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from typing import ClassVar, Self
+
+import numpy as np
 
 from problems.losses.linear_predictor import LinearPredictor
 from structures.arrays import Array
@@ -17,12 +19,17 @@ from structures.arrays import Array
 __all__ = ["LeastSquares"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LeastSquares(LinearPredictor):
     """(<a, x> - b)²/2, one sample for each row of the system."""
 
     slope_bound: ClassVar[float] = inf
     curvature_bound: ClassVar[float] = 1.0
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        rng = np.random.default_rng(1)
+        return [cls(rng.standard_normal((12, *shape)), rng.standard_normal(12)) for shape in ((4,), (2, 2))]
 
     def phi(self, z: Array, b: Array) -> Array:
         return 0.5 * (z - b) ** 2

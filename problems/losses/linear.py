@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Self
 
+import numpy as np
+
 from problems.losses.base import Loss
 from problems.losses.data import rows
 from structures.arrays import Array, asarray_like, like, namespace, require_finite, require_shape
@@ -41,11 +43,15 @@ class LinearFunction:
         return self.slopes + namespace(x).zeros_like(x)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Linear(Loss):
     """<g_i, x>."""
 
-    slopes: Array = field(repr=False)  # (n, *shape)
+    slopes: Array  # (n, *shape)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [cls(np.random.default_rng(3).standard_normal((12, 2, 2)))]
 
     def __post_init__(self) -> None:
         require_finite("slopes", self.slopes)

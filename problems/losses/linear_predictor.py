@@ -13,7 +13,7 @@ Source: derived here.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
@@ -24,12 +24,12 @@ from structures.arrays import Array, asarray_like, namespace, require_finite, re
 __all__ = ["LinearPredictor"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearPredictor(Loss):
     """φ(<a_i, x>; b_i). Raises ValueError when features and targets are not finite or do not belong together."""
 
-    features: Array = field(repr=False)  # (n, *shape)
-    targets: Array = field(repr=False)  # (n,)
+    features: Array  # (n, *shape)
+    targets: Array  # (n,)
 
     slope_bound: ClassVar[float]  # sup |φ'|
     curvature_bound: ClassVar[float]  # sup φ''

@@ -8,7 +8,7 @@ Source: derived here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -18,12 +18,17 @@ from structures.arrays import Array, namespace, to_numpy
 __all__ = ["Logistic"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Logistic(LinearPredictor):
     """log(1 + exp(-b <a, x>)), finite and accurate for scores of any size; raises ValueError for labels other than ±1."""
 
     slope_bound: ClassVar[float] = 1.0
     curvature_bound: ClassVar[float] = 0.25
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        rng = np.random.default_rng(0)
+        return [cls(rng.standard_normal((12, 4)), rng.choice([-1.0, 1.0], 12))]
 
     def __post_init__(self) -> None:
         super().__post_init__()

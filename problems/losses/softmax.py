@@ -14,7 +14,7 @@ Source: derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,12 +26,12 @@ from structures.arrays import Array, asarray_like, namespace, require_finite, re
 __all__ = ["Softmax"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Softmax(Loss):
     """Cross-entropy; `targets` are one-hot rows, which `from_labels` makes from class numbers."""
 
-    features: Array = field(repr=False)  # (n, p)
-    targets: Array = field(repr=False)  # (n, C) one-hot
+    features: Array  # (n, p)
+    targets: Array  # (n, C) one-hot
 
     def __post_init__(self) -> None:
         require_finite("features", self.features)
@@ -42,6 +42,11 @@ class Softmax(Loss):
         hot = to_numpy(self.targets)
         if not (np.all((hot == 0) | (hot == 1)) and np.all(hot.sum(axis=1) == 1)):
             raise ValueError("softmax targets must be one-hot rows: use Softmax.from_labels for class numbers.")
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        rng = np.random.default_rng(2)
+        return [cls.from_labels(rng.standard_normal((12, 4)), rng.integers(0, 3, 12), 3)]
 
     @classmethod
     def from_labels(cls, features: Array, labels: Any, classes: int) -> Self:

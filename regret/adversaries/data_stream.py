@@ -64,7 +64,9 @@ class _SampleStream(Stream):
     def _shuffle(self) -> None:
         order = np.stack([rng.permutation(self._loss.samples) for rng in self._rngs], axis=1)
         self._passes.append(order)
-        device = asarray_like(order.astype(np.float64), self._like)  # sample numbers are exact in every float dtype used
+        device = asarray_like(
+            order.astype(np.float64), self._like
+        )  # sample numbers are exact in every float dtype used
         self._current = namespace(device).astype(device, namespace(device).int64)
 
 

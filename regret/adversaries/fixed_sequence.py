@@ -37,7 +37,9 @@ class FixedSequence(Adversary):
         if not xp.isdtype(gradients.dtype, "real floating"):
             gradients = xp.astype(gradients, xp.float64)
         if gradients.ndim < 2 or 0 in gradients.shape:
-            raise ValueError(f"gradients must be (T, *shape) or (T, B, *shape), not empty; got {tuple(gradients.shape)}.")
+            raise ValueError(
+                f"gradients must be (T, *shape) or (T, B, *shape), not empty; got {tuple(gradients.shape)}."
+            )
         require_finite("gradients", gradients)
         object.__setattr__(self, "gradients", xp.asarray(gradients, copy=True))
 

@@ -31,8 +31,9 @@ class LinearRandom(Oblivious):
         object.__setattr__(self, "mean", _entries("mean", self.mean, self.shape))
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        scale, mean = np.reshape(self.scale, self._entry_shape(self.scale)), np.reshape(
-            self.mean, self._entry_shape(self.mean)
+        scale, mean = (
+            np.reshape(self.scale, self._entry_shape(self.scale)),
+            np.reshape(self.mean, self._entry_shape(self.mean)),
         )
         return lambda steps: mean + scale * rng.standard_normal((steps, *self.shape))
 
@@ -44,5 +45,7 @@ def _entries(name: str, values: float | Sequence[float], shape: tuple[int, ...])
     """A number, or a tuple of prod(shape) numbers; raises ValueError for NaN, inf or a wrong count."""
     array = np.asarray(values, dtype=np.float64)
     if not np.all(np.isfinite(array)) or (array.ndim and array.size != np.prod(shape)):
-        raise ValueError(f"{name} must be a finite number or {np.prod(shape)} of them for shape {shape}, got {values!r}.")
+        raise ValueError(
+            f"{name} must be a finite number or {np.prod(shape)} of them for shape {shape}, got {values!r}."
+        )
     return tuple(float(v) for v in array.reshape(-1)) if array.ndim else float(array)

@@ -40,7 +40,7 @@ from structures.factor import Factor
 if TYPE_CHECKING:
     from problems.domains import Domain
 
-__all__ = ["AdaptiveRegularization", "FactorMetric"]
+__all__ = ["AdaptiveRegularization", "FactorMetric", "dropped"]
 
 HALF = Fraction(1, 2)
 ACCUMULATIONS = ("cumulative", "weighted", "ema")
@@ -116,7 +116,7 @@ class AdaptiveRegularization(Learner):
         X, gap = self._moved(state["x"], direction, factor)
         new = {
             "x": X, "t": state["t"] + 1, "statistic": statistic, "trace_root": factor.trace(HALF),
-            "q": inner(G, direction), "gap": gap, "dropped": _dropped(factor, G),
+            "q": inner(G, direction), "gap": gap, "dropped": dropped(factor, G),
         }  # fmt: skip
         return new, FactorMetric(factor)
 
@@ -141,7 +141,7 @@ class AdaptiveRegularization(Learner):
         return self.domain.project(Y, factor, start=x)
 
 
-def _dropped(factor: Factor, G: Array) -> Array:  # (B, *shape) -> (B,)
+def dropped(factor: Factor, G: Array) -> Array:  # (B, *shape) -> (B,)
     """‖P g‖₂ with P the projection onto the null space of the pseudo-inverse power."""
     xp = namespace(factor.values)
     null = factor.values <= factor.floor

@@ -108,9 +108,11 @@ def per_element(lr: float | tuple[float, ...], x: Array) -> float | Array:  # ->
     if not isinstance(lr, tuple):
         return lr
     if len(lr) != x.shape[0]:
-        raise ValueError(f"lr has {len(lr)} values for a batch of {x.shape[0]}: give one number, or one for each element.")
+        raise ValueError(
+            f"lr has {len(lr)} values for a batch of {x.shape[0]}: give one number, or one for each element."
+        )
     xp = namespace(x)
-    rates = xp.asarray(list(lr), dtype=x.dtype, device=array_api_compat.device(x))
+    rates = xp.asarray(list(lr), dtype=x.dtype, device=x.device)
     return xp.reshape(rates, (-1, *[1] * (x.ndim - 1)))
 
 
@@ -144,8 +146,8 @@ def require_gradient(state: State, G: Array) -> None:
             f"the gradient of step {state['t'] + 1} has shape {tuple(G.shape)}, expected {tuple(x.shape)}: "
             f"(batch, *shape), like the iterate."
         )
-    if array_api_compat.device(G) != array_api_compat.device(x):
-        raise ValueError(f"the gradient is on {array_api_compat.device(G)}, the state on {array_api_compat.device(x)}.")
+    if G.device != x.device:
+        raise ValueError(f"the gradient is on {G.device}, the state on {x.device}.")
     xp = namespace(G)
     if not bool(xp.all(xp.isfinite(G))):
         _raise_not_finite(state["t"] + 1, G)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from regret.learners.adaptive import AdaptiveRegularization
 from regret.learners.gram import GramFullMatrix
-from regret.theorems.constants import diameter, feasibility_tolerance, rates, unit_roundoff
+from regret.theorems.constants import damping_trace, diameter, feasibility_tolerance, rates, unit_roundoff
 from regret.theorems.replay import faithful_check
 from regret.trace import Trace
 from structures.jordan import jordan_check
@@ -71,15 +72,25 @@ ADAPTIVE = Assumption(
 def _cumulative(run: Trace) -> Check:
     if run.accumulate != "cumulative":
         return Check(False, -1.0, f"the statistic is {run.accumulate!r} with beta={run.beta}: H_t may shrink")
-    roots = run.trace_root
-    before = np.concatenate([np.full_like(roots[:1], run.structure.dim * run.eps**0.5) if run.structure else roots[:1], roots])
-    drop = np.max((before[:-1] - roots) / np.where(roots > 0, roots, 1.0))
-    allowed = unit_roundoff(run) ** 0.5 * (run.structure.dim if run.structure else 1)
-    return Check(drop <= allowed, float(allowed - drop), f"sums of all gradients; the largest relative drop of Tr H is {drop:.3g}")
+    roots, start = run.trace_root, 0.0 if run.structure is None else damping_trace(run)
+    size = np.where(roots > 0, roots, 1.0)
+    allowed = unit_roundoff(run) ** 0.5 * prod(run.learner.shape)
+    drop = float(np.max((np.concatenate([np.full_like(roots[:1], start), roots[:-1]]) - roots) / size))
+    norm = roots if run.adaptive_norm is None else run.adaptive_norm
+    apart = float(np.max(np.maximum(roots - start - norm, norm - roots) / size))
+    worst = max(drop, apart)
+    return Check(
+        worst <= allowed, allowed - worst,
+        f"sums of all gradients; relative to Tr H, its largest drop is {max(drop, 0.0):.2g}, and |||g||| leaves "
+        f"[Tr H - d√ε, Tr H] by {max(apart, 0.0):.2g}",
+    )  # fmt: skip
 
 
 CUMULATIVE = Assumption(
-    "cumulative", r"M_t = M_{t-1} + g_t g_t^\top,\ M_0 = \varepsilon I, \text{ hence } \operatorname{Tr} H_t \text{ grows}", _cumulative
+    "cumulative",
+    r"M_t = M_{t-1} + g_t g_t^\top,\ M_0 = \varepsilon I, \text{ so } \operatorname{Tr} H_t \text{ grows and } "
+    r"\operatorname{Tr} H_t - d\sqrt\varepsilon \le |||g_{1:t}||| \le \operatorname{Tr} H_t",
+    _cumulative,
 )
 
 

@@ -30,7 +30,7 @@ from regret.theorems.constants import damping_trace, distance, feasibility_toler
 from regret.trace import Trace
 from structures.commutative import Commutative
 
-__all__ = ["rounding_budget", "step_rounding"]
+__all__ = ["euclidean_distance", "euclidean_size", "norm_rounding", "rounding_budget", "step_rounding"]
 
 
 def rounding_budget(run: Trace, bound: np.ndarray) -> np.ndarray:  # (T, B)
@@ -55,8 +55,8 @@ def step_rounding(run: Trace) -> np.ndarray:  # (T, B)
         condition = np.full_like(size, (2.0 * K.rank * u) ** -0.5)
         if run.eps > 0:
             condition = np.minimum(condition, size / run.eps**0.5)
-    gradients, reach = run.scalars["gradient_norm"], _euclidean_distance(run)
-    rounding = 8.0 * K.dim * u * (condition * gradients + size * np.maximum(_euclidean_size(run), reach) / eta) * reach
+    gradients, reach = run.scalars["gradient_norm"], euclidean_distance(run)
+    rounding = 8.0 * K.dim * u * (condition * gradients + size * np.maximum(euclidean_size(run), reach) / eta) * reach
     rounding = rounding + run.scalars.get("dropped", 0.0) * reach
     if run.comparator_infeasibility is not None:
         outside = np.minimum(run.comparator_infeasibility, feasibility_tolerance(run))
@@ -93,7 +93,7 @@ def _excess(run: Trace) -> np.ndarray | None:  # (T, B)
     return np.maximum(moving - bound, 0.0)
 
 
-def _euclidean_distance(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
+def euclidean_distance(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
     """The largest ‖x_s - u‖₂ over s ≤ t + 1."""
     if run.distances is None:
         domain, shape = run.domain, run.learner.shape
@@ -104,9 +104,17 @@ def _euclidean_distance(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
     return np.maximum.accumulate(np.concatenate([own[1:], last[None]]), axis=0)
 
 
-def _euclidean_size(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
+def euclidean_size(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
     """The largest ‖x_s‖₂ over s ≤ t + 1."""
     if run.domain is not None:
         return np.full((1, 1), run.domain.euclidean_radius(run.learner.shape))
     axes = tuple(range(1, run.last_iterate.ndim))
-    return _euclidean_distance(run) + np.sqrt(np.sum(np.square(run.comparator), axis=axes))
+    return euclidean_distance(run) + np.sqrt(np.sum(np.square(run.comparator), axis=axes))
+
+
+def norm_rounding(run: Trace) -> np.ndarray | float:  # (T, B) or a number
+    """By how much |||g_{1:t}|||_H, summed beside the learner's own statistic, may be too small."""
+    K, u = structure_of(run), unit_roundoff(run)
+    if isinstance(K, Commutative) or run.adaptive_norm is None:
+        return 0.0  # relative rounding, which the budget of a bound covers
+    return K.dim * (4.0 * (K.rank + K.dim / K.rank) * u) ** 0.5 * run.adaptive_norm / smallest_multiplicity(K)

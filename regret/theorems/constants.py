@@ -20,7 +20,9 @@ __all__ = [
     "damping_trace",
     "diameter",
     "distance",
+    "euclidean_diameter",
     "feasibility_tolerance",
+    "largest_distance",
     "rates",
     "structure_of",
     "unit_roundoff",
@@ -53,9 +55,14 @@ def feasibility_tolerance(run: Trace) -> float:
 
 
 def diameter(run: Trace) -> float:
-    """D of the domain in the structure's norm, for points that may lie outside of it by rounding; infinite without one."""
+    """D of the domain in the structure's norm, for points that may lie outside of it by rounding; infinite without one.
+
+    The Euclidean diameter for a learner without a structure.
+    """
     if run.domain is None:
         return float("inf")
+    if run.structure is None:
+        return run.domain.euclidean_diameter(run.learner.shape) + feasibility_tolerance(run)
     return run.domain.diameter(structure_of(run)) + feasibility_tolerance(run)  # ‖x‖_H ≤ ‖x‖₂
 
 
@@ -67,3 +74,15 @@ def distance(run: Trace) -> np.ndarray | float:  # (T, B) or a number
 def damping_trace(run: Trace) -> float:
     """Tr H_0 = d √ε."""
     return structure_of(run).dim * run.eps**0.5
+
+
+def largest_distance(run: Trace, norm: str = "structure") -> float:
+    """max over the whole run of ‖x_t - u‖ in one of the learner's norms; infinite when the comparator is not fixed."""
+    return float("inf") if run.distances is None else float(np.max(run.distances[norm]))
+
+
+def euclidean_diameter(run: Trace) -> float:
+    """D_2: the Euclidean diameter of the domain, or the largest Euclidean distance from a comparator in the whole space."""
+    if run.domain is None:
+        return largest_distance(run, "euclidean")
+    return run.domain.euclidean_diameter(run.learner.shape) + feasibility_tolerance(run)

@@ -19,12 +19,26 @@ from regret.learners import AdaptiveRegularization, GramFullMatrix, Learner
 from regret.play import play
 from regret.theorems.broken import EuclideanProjection, NoProjection, ShrinkingStatistic
 from regret.trace import Trace
-from structures import BlockDiagonal, Circulant, Diagonal, Full, LeftKronecker, Scalar
+from structures import BlockDiagonal, Circulant, Diagonal, DirectSum, Full, Layerwise, LeftKronecker, RightKronecker, Scalar
 from structures.base import Structure
 from structures.not_structured import MonotoneCone
 from theory.theorem import Example
 
-__all__ = ["MATCHED", "hard", "misuse", "regret_controls", "regret_examples", "signs", "tampered", "tuned"]
+__all__ = [
+    "MATCHED",
+    "damped",
+    "hard",
+    "misuse",
+    "mixed_layers",
+    "regret_controls",
+    "regret_examples",
+    "signs",
+    "staircase",
+    "tampered",
+    "tampered_identity",
+    "tuned",
+    "unconstrained",
+]
 
 # Structure, matched domain, and a pattern along which the hard sequence stays on a line.
 MATCHED: dict[str, tuple[Structure, Domain, np.ndarray]] = {
@@ -32,7 +46,10 @@ MATCHED: dict[str, tuple[Structure, Domain, np.ndarray]] = {
     "AdaGrad": (Diagonal((4,)), Box(1.0), np.ones(4)),
     "full-matrix AdaGrad": (Full((4,)), L2Ball(1.0), np.eye(4)[0]),
     "one-sided Shampoo": (LeftKronecker((2, 3)), SpectralBall(1.0), np.eye(2, 3)),
-}
+    "two layers": (
+        Layerwise([(2,), (2,)]), Product([(L2Ball(1.0), (2,)), (L2Ball(1.0), (2,))]), np.array([1.0, 0.0, 0.6, 0.8]),
+    ),
+}  # fmt: skip
 
 
 def tuned(structure: Structure, domain: Domain, factor: float = 1.0, **options: Any) -> AdaptiveRegularization:
@@ -54,6 +71,23 @@ def signs(name: str, horizon: int, batch: int = 2, learner: Learner | None = Non
     return play(learner or tuned(structure, domain), RandomSigns(structure.shape), horizon, batch=batch, **options)
 
 
+def damped(name: str) -> Trace:
+    """Coin flips in one of the matched geometries with ε = 0.04 beside squared gradients of one."""
+    structure, domain, _ = MATCHED[name]
+    return signs(name, 150, learner=tuned(structure, domain, eps=0.04), keep_history=True)
+
+
+def mixed_layers(horizon: int) -> Trace:
+    """A layer of each kind on its own ball, with diameters that differ."""
+    layers = [
+        (Scalar((2,)), L2Ball(0.5)), (Diagonal((2,)), Box(0.3)), (Full((2,)), L2Ball(0.5)),
+        (LeftKronecker((2, 2)), SpectralBall(1.0)), (RightKronecker((2, 3)), SpectralBall(0.2)),
+    ]  # fmt: skip
+    domain = Product([(ball, layer.shape) for layer, ball in layers])
+    learner = tuned(DirectSum([layer for layer, _ in layers]), domain)
+    return play(learner, RandomSigns(learner.shape), horizon, keep_history=True)
+
+
 def misuse(name: str, make: Any, breaks: str, *also: str) -> Iterator[Example]:
     """Two controls: the broken hypothesis is noticed, and the bound fails when it is ignored (with the ones in `also`)."""
     yield Example(f"{name}, through the door", make, expect=("HYPOTHESIS_FAILED",), breaks=breaks)
@@ -64,18 +98,18 @@ def regret_examples() -> Iterator[Example]:
     """Games on which the cumulative theorems must hold."""
     yield Example("hard sequence, AdaGrad-Norm", partial(hard, "AdaGrad-Norm", 1000), near_tight=True)
     yield Example("hard sequence, one-sided Shampoo", partial(hard, "one-sided Shampoo", 300, keep_history=True))
-    yield Example("staircase with one step", partial(_staircase, 1), near_tight=True)
+    yield Example("staircase with one step", partial(staircase, 1), near_tight=True)
     yield Example("coin flips on a box", partial(signs, "AdaGrad", 300))
     yield Example("singular statistic", _singular)
     yield Example("sparse gradients, circulant preconditioner on a simplex", _simplex)
     yield Example("two layers on a product of a spectral ball and a box", _layers)
-    yield Example("unconstrained, damped, three learning rates", _unconstrained)
+    yield Example("unconstrained, damped, three learning rates", partial(unconstrained, "LeftKronecker", eps=0.01))
     yield Example("full matrix in Gram form", _gram)
 
 
 def regret_controls() -> Iterator[Example]:
     """Games with one hypothesis of the cumulative theorems broken."""
-    yield from misuse("decreasing diagonals", partial(_staircase, 3), "well-structured")
+    yield from misuse("decreasing diagonals", partial(staircase, 3), "well-structured")
     yield from misuse("an exponential average of the gradients", _forgetful, "cumulative")
     yield from misuse("a statistic that shrinks", _shrinking, "adaptive-regularization", "cumulative")
     yield from misuse("a Euclidean projection", _euclidean, "adaptive-regularization")
@@ -94,7 +128,7 @@ def tampered(**factors: float) -> Trace:
     return replace(run, **changed)
 
 
-def _staircase(dim: int) -> Trace:
+def staircase(dim: int) -> Trace:
     game = Staircase(dim, rate=0.3, growth=0.05, drift=0.03)
     learner = AdaptiveRegularization(MonotoneCone((dim,)), lr=game.rate, eps=game.eps)
     return play(learner, game, game.length, comparator=game.comparator)
@@ -118,9 +152,20 @@ def _layers() -> Trace:
     return play(tuned(BlockDiagonal([(2, 2), (3,)]), domain), RandomSigns((7,)), 120)
 
 
-def _unconstrained() -> Trace:
-    learner = AdaptiveRegularization(LeftKronecker((2, 3)), lr=(0.1, 1.0, 10.0), eps=0.01)
-    return play(learner, LinearRandom((2, 3), mean=0.3), 150, batch=3, comparator=np.full((2, 3), -1.0))
+def unconstrained(kind: str, eps: float = 0.01, rank: int = 2, **options: Any) -> Trace:
+    """Gaussian gradients of a 2×3 parameter with a drift, three learning rates, in the whole space; `rank` 1 or 2."""
+    structure = {"Full": Full, "LeftKronecker": LeftKronecker, "Diagonal": Diagonal}[kind]((2, 3))
+    play_with = {name: options.pop(name) for name in ("keep_history",) if name in options}
+    learner = AdaptiveRegularization(structure, lr=(0.1, 1.0, 10.0), eps=eps, **options)
+    scale = (1.0,) * 3 + (0.5 * (rank - 1),) * 3
+    game = LinearRandom((2, 3), scale=scale, mean=tuple(0.3 * s for s in scale))
+    return play(learner, game, 150, batch=3, comparator=np.full((2, 3), -1.0), **play_with)
+
+
+def tampered_identity(**factors: float) -> Trace:
+    """An unconstrained run with some of its series multiplied by a number."""
+    run = unconstrained("LeftKronecker")
+    return replace(run, **{name: factor * getattr(run, name) for name, factor in factors.items()})
 
 
 def _gram() -> Trace:

@@ -27,7 +27,7 @@ class DampingBias(Law):
     statement = (
         r"\operatorname{Tr} H_T \le \textstyle\sum_t g_t^\top H_t^{-1} g_t + \epsilon \operatorname{Tr} H_T^{-1}"
     )
-    subject = "every horizon of a run from the second on (the first is an equality)"
+    subject = "every horizon of a run; the first, where equality holds, only when there is no other"
     assumptions = (DAMPED, CUMULATIVE, WELL_STRUCTURED)
     axes = ("step", "instance")
 
@@ -40,7 +40,8 @@ class DampingBias(Law):
         # ε ≤ λ_min(M_t), so the share is at most d√ε and inherits no more than the relative error of H_t.
         relative = played.root_error[1:, ...] / xp.sqrt(run.eps)
         budget = 2.0 * errors[..., 1] + share * (relative + tolerance(share, run.structure.dim))
-        return Sides(played.trace[2:, ...], bound[1:, ...], budget[1:, ...])
+        first = min(2, run.gradients.shape[0])
+        return Sides(played.trace[first:, ...], bound[first - 1 :, ...], budget[first - 1 :, ...])
 
     def examples(self) -> Iterable[Example]:
         yield from super().examples()

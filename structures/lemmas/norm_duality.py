@@ -12,6 +12,7 @@ from structures.lemmas.assumptions import CONE, CONVEX
 from structures.lemmas.dual_vector import dual_error, dual_vector, unit
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse
+from structures.lemmas.rounding import positive_or_one
 from structures.not_structured import KroneckerSet
 from theory.theorem import Example, Kind
 
@@ -35,7 +36,7 @@ class NormDuality(Law):
         K, xp = run.structure, namespace(run.Y)
         u, length = unit(K, run.Y)
         x = dual_vector(K, run.Y)
-        attained = xp.sum(x * u, axis=-1) / K.norm(K.unflatten(x))
+        attained = xp.sum(x * u, axis=-1) / positive_or_one(K.norm(K.unflatten(x)))
         return Sides(attained, K.dual_norm(run.Y) / length, 4.0 * dual_error(K, K.unflatten(u)))
 
     def controls(self) -> Iterable[Example]:

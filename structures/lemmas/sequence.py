@@ -22,6 +22,7 @@ from structures.lemmas.rounding import (
     root_error,
     trace_root_error,
 )
+from structures.roots import eigh
 
 __all__ = ["Steps", "adaptive_error", "growth_and_energy", "second_moment", "steps"]
 
@@ -50,7 +51,9 @@ def steps(run: Instance) -> Steps:
         statistics.append(M)
     all_M = xp.stack(statistics, axis=0)
     H = precondition(K, all_M)
-    values, delta = projected_spectrum(K, all_M), projection_error(all_M)
+    # A set that is not closed may have an indefinite E(M); its P_H is as well conditioned as M itself.
+    values = projected_spectrum(K, all_M) if K.sufficient else eigh(all_M)[0]
+    delta = projection_error(all_M)
     q = xp.sum(g * xp.linalg.solve(H[1:, ...], g[..., None])[..., 0], axis=-1)
     # A statistic that is off by δ is off by the factor 1 ± δ/λ_min, and so is the inverse of its root.
     least = values[..., 0]

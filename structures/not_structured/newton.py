@@ -38,11 +38,15 @@ def newton_preconditioner(M: Array, basis: Array) -> Array:  # (..., d, d), (k, 
     """
     xp = namespace(M)
     identity = eye(M.shape[-1], M)
-    singular = xp.min(eigh(M)[0], axis=-1) <= SINGULAR
+    lowest = xp.min(eigh(M)[0], axis=-1)
+    singular = lowest <= SINGULAR
     least = xp.where(singular, xp.full_like(M[..., 0, 0], SINGULAR), xp.zeros_like(M[..., 0, 0]))
     h = xp.broadcast_to(xp.linalg.trace(basis), (*M.shape[:-2], basis.shape[0]))  # coefficients of I
     decrement = xp.zeros_like(least)
+    easiest = 0.01 * float(xp.min(lowest))
     for stage in STAGES:
+        if 0.0 < stage < easiest:
+            continue  # M itself is already as well conditioned as this stage
         eps = xp.maximum(least, xp.full_like(least, stage))
         h, decrement = _minimise(M + eps[..., None, None] * identity, basis, h)
     if not bool(xp.all(decrement <= STALLED * M.shape[-1])):

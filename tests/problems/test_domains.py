@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from problems import Box, L2Ball, Product, Simplex, SpectralBall
 from problems.domains.vectors import direction, norm
+from structures import Diagonal
 from structures.arrays import asarray_like, to_numpy
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
@@ -135,8 +136,6 @@ def test_oracles_are_homogeneous_at_extreme_scales(domain, exponent):
 @given(st.lists(st.integers(-24, 24), min_size=1, max_size=8), st.integers(1, 24), st.data())
 def test_the_weighted_simplex_projection_satisfies_its_optimality_conditions(numerators, mass, data):
     # Dyadic data: ties, zeros and repeated coordinates occur.
-    from structures import Diagonal
-
     y = np.array(numerators) / 8
     w = np.array(data.draw(st.lists(st.integers(0, 16), min_size=len(y), max_size=len(y)))) / 8
     K = Diagonal((len(y),))

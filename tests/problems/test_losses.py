@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from problems import registry
 from problems.losses import LeastSquares, Linear, LinearFunction, Logistic, Quadratic, Softmax, prefix_counts
 from structures import NotPositiveError
 from structures.arrays import asarray_like, to_numpy
@@ -15,13 +16,7 @@ from structures.arrays import asarray_like, to_numpy
 EPS = float(np.finfo(np.float64).eps)
 RNG = np.random.default_rng(0)
 A = RNG.standard_normal((12, 4))
-LOSSES = [
-    Logistic(A, np.where(RNG.random(12) < 0.5, -1.0, 1.0)),
-    LeastSquares(A, RNG.standard_normal(12)),
-    LeastSquares(A.reshape(12, 2, 2), RNG.standard_normal(12)),
-    Linear(A.reshape(12, 2, 2)),
-    Softmax.from_labels(A, RNG.integers(0, 3, 12), 3),
-]
+LOSSES = registry.losses()
 OBJECTIVES = [loss.total(RNG.random(12) * (RNG.random(12) < 0.7)) for loss in LOSSES] + [
     Quadratic(A.T @ A, RNG.standard_normal(4), offset=2.0),
     Quadratic(A.T @ A, RNG.standard_normal((2, 2))),
@@ -110,7 +105,7 @@ def test_declared_smoothness_bounds_the_hessian(objective):
         assert top <= objective.smoothness + 1e-6 * (1 + abs(top))  # the accuracy of the differences
 
 
-@pytest.mark.parametrize("loss", [LOSSES[0], LOSSES[1], LOSSES[4]], ids=hard_metrics.name)
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if not isinstance(loss, Linear)], ids=hard_metrics.name)
 def test_smoothness_is_attained_where_it_is_an_equality(loss):
     if isinstance(loss, Softmax):  # two classes at equal scores: diag π - ππᵀ has the eigenvalue 1/2
         loss = Softmax(loss.features, loss.targets[:, [0, 1]] * 0 + np.array([1.0, 0.0]))
@@ -175,7 +170,7 @@ def test_every_namespace_gives_the_same_losses(loss, namespace_name):
 
 
 def test_prefix_counts_make_a_prefix_of_a_stream_one_weighted_sum():
-    loss, rng = LOSSES[0], np.random.default_rng(5)
+    loss, rng = Logistic.examples()[0], np.random.default_rng(5)
     order = rng.integers(0, 12, (30, 3))
     x = _points(loss.shape, 3)
     played = np.cumsum(np.stack([loss.value(x, order[t]) for t in range(30)]), axis=0)
@@ -186,7 +181,7 @@ def test_prefix_counts_make_a_prefix_of_a_stream_one_weighted_sum():
 
 
 def test_a_sum_of_linear_losses_is_linear():
-    loss = LOSSES[3]
+    loss = Linear.examples()[0]
     total = loss.total(np.ones(12))
     assert isinstance(total, LinearFunction)
     assert np.allclose(total.slopes, loss.slopes.sum(axis=0))
@@ -203,9 +198,9 @@ def test_a_sum_of_linear_losses_is_linear():
         (lambda: Softmax(A, np.ones((12, 3))), "one-hot"),
         (lambda: Softmax(A, np.ones(12)), "two axes"),
         (lambda: Softmax.from_labels(A, np.full(12, 3), 3), r"lie in 0\.\.2"),
-        (lambda: LOSSES[0].total(-np.ones(12)), "nonnegative"),
-        (lambda: LOSSES[0].total(np.ones(11)), "last axes must be"),
-        (lambda: LOSSES[0].value(np.zeros(5), np.array(0)), "last axes must be"),
+        (lambda: Logistic.examples()[0].total(-np.ones(12)), "nonnegative"),
+        (lambda: Logistic.examples()[0].total(np.ones(11)), "last axes must be"),
+        (lambda: Logistic.examples()[0].value(np.zeros(5), np.array(0)), "last axes must be"),
         (lambda: prefix_counts(np.zeros((3, 1), dtype=int), [2, 1], 2), "horizons must increase"),
         (lambda: prefix_counts(np.zeros((3, 1), dtype=int), [4], 2), "horizons must increase"),
         (lambda: prefix_counts(np.full((3, 1), 2), [3], 2), "sample indices"),

@@ -109,7 +109,10 @@ def test_a_step_changes_nothing_and_shares_nothing(K):
     for name, value in kept.items():
         assert all(np.array_equal(a, b) for a, b in zip(tree_leaves(value), tree_leaves(before[name]), strict=True))
     frozen = copy.deepcopy(after)
-    for leaf in [g, *(leaf for value in before.values() for leaf in tree_leaves(value) if isinstance(leaf, np.ndarray))]:
+    for leaf in [
+        g,
+        *(leaf for value in before.values() for leaf in tree_leaves(value) if isinstance(leaf, np.ndarray)),
+    ]:
         leaf[...] = 1e3  # whoever shares memory with it would see this
     for name, value in frozen.items():
         assert all(np.array_equal(a, b) for a, b in zip(tree_leaves(value), tree_leaves(after[name]), strict=True))
@@ -124,7 +127,10 @@ def test_the_start_is_copied():
 
 def test_a_projected_step_is_the_projection_of_the_unconstrained_one():
     K, G = Full((3,)), gradients(Full((3,)))
-    free, held = AdaptiveRegularization(K, lr=5.0, eps=0.1), AdaptiveRegularization(K, lr=5.0, eps=0.1, domain=L2Ball(1.0))
+    free, held = (
+        AdaptiveRegularization(K, lr=5.0, eps=0.1),
+        AdaptiveRegularization(K, lr=5.0, eps=0.1, domain=L2Ball(1.0)),
+    )
     one, other = free.step(free.init(np.zeros((3, 3))), G[0]), held.step(held.init(np.zeros((3, 3))), G[0])
     x, gap = L2Ball(1.0).project(one["x"], K.factor(one["statistic"]))
     assert np.array_equal(other["x"], x)
@@ -252,7 +258,11 @@ def test_a_start_that_means_nothing_is_refused(x0, error, words):
 @pytest.mark.parametrize(
     ("G", "error", "words"),
     [
-        (np.array([[1.0, 2.0], [np.nan, 0.0]]), ValueError, r"step 2 is not finite: batch element 1, entry \(0,\) is nan"),
+        (
+            np.array([[1.0, 2.0], [np.nan, 0.0]]),
+            ValueError,
+            r"step 2 is not finite: batch element 1, entry \(0,\) is nan",
+        ),
         (np.array([[1.0, -np.inf], [0.0, 0.0]]), ValueError, r"batch element 0, entry \(1,\) is -inf"),
         (np.zeros((2, 3)), ValueError, r"shape \(2, 3\), expected \(2, 2\)"),
         (np.zeros((1, 2)), ValueError, r"shape \(1, 2\), expected \(2, 2\)"),

@@ -82,7 +82,9 @@ def test_the_gap_of_a_euclidean_projection_sees_a_wrong_projection():
 
 def test_gradient_descent_keeps_the_kind_of_its_arrays():
     learner = OnlineGradientDescent((2,), lr=0.5, domain=L2Ball(1.0))
-    state = learner.step(learner.init(torch.zeros((1, 2), dtype=torch.float32)), torch.ones((1, 2), dtype=torch.float32))
+    state = learner.step(
+        learner.init(torch.zeros((1, 2), dtype=torch.float32)), torch.ones((1, 2), dtype=torch.float32)
+    )
     assert all(state[name].dtype == torch.float32 for name in ("x", *learner.scalars))
 
 

@@ -1,5 +1,6 @@
 """What `play` measures is what its definition says, checked by brute force on the recorded game."""
 
+import tracemalloc
 from fractions import Fraction
 
 import array_api_strict
@@ -88,7 +89,9 @@ class TestRegret:
         ids=repr,
     )
     def test_the_best_of_a_domain_is_found_by_its_linear_oracle(self, K, domain):
-        trace = play(AdaptiveRegularization(K, lr=0.5, domain=domain), RandomSigns(K.shape), 20, batch=2, keep_history=True)
+        trace = play(
+            AdaptiveRegularization(K, lr=0.5, domain=domain), RandomSigns(K.shape), 20, batch=2, keep_history=True
+        )
         total = np.cumsum(trace.gradients, axis=0)
         best = trace.domain.lmo(total)
         axes = tuple(range(2, total.ndim))
@@ -182,7 +185,7 @@ class TestConvexLosses:
         trace = play(learner, DataStream(self.loss), 50, batch=3, loss_grid=(1, 10, 50))
         assert trace.loss_grid.tolist() == [1, 10, 50]
         assert np.all(trace.loss_regret_lower <= trace.loss_regret)
-        assert np.all(trace.loss_regret - trace.loss_regret_lower <= 1e-6)
+        assert np.all(trace.loss_regret - trace.loss_regret_lower <= 1e-3)  # 1e-5 of losses that add up to about 30
         assert np.all(trace.loss_regret_lower <= trace.regret[trace.loss_grid - 1])
         assert trace.losses.shape == (50, 3)
 
@@ -318,6 +321,21 @@ class TestRefusals:
         adversary = PythonLoss((3,), lambda t, x: x.sum(-1), lambda t, x: x * 0 + (np.nan if t == 4 else 1.0))
         with pytest.raises(ValueError, match=r"gradient of step 5 is not finite: batch element 0, entry \(0,\) is nan"):
             play(BOXED, adversary, 9)
+
+
+def test_memory_does_not_grow_with_the_number_of_iterates():
+    learner = AdaptiveRegularization(Diagonal((2000,)), lr=0.7, domain=Box(1.0))
+
+    def peak(horizon):
+        tracemalloc.start()
+        play(learner, GreedySign((2000,)), horizon)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(10)  # what is imported and cached on the first call
+    short, long = peak(300), peak(900)
+    assert long - short <= 600 * 200 * 8  # the scalars of a trace and of its making, not 600 · 2000 numbers
 
 
 def test_progress_is_silent_unless_asked_for(capsys):

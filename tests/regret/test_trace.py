@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -27,7 +27,7 @@ from structures import Diagonal, Full, LeftKronecker, Structure
 from structures.registry import all_structures, controls
 from theory import Assumption, Check, Citation, Kind, Theorem, VerdictKind
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 
 BOXED = AdaptiveRegularization(Diagonal((3,)), lr=0.7, domain=Box(1.0))
 LEARNERS = [
@@ -36,7 +36,13 @@ LEARNERS = [
     GramFullMatrix((3,), lr=0.2, eps=0.1, horizon=20),
     OnlineGradientDescent((3,), lr=0.3, domain=Simplex(), schedule="inverse_sqrt"),
 ]
-DOMAINS = [L2Ball(1.5), Box(0.1).on((2, 3)), SpectralBall(2.0), Simplex(), Product([(L2Ball(1.0), (2, 2)), (Box(0.5), (3,))])]
+DOMAINS = [
+    L2Ball(1.5),
+    Box(0.1).on((2, 3)),
+    SpectralBall(2.0),
+    Simplex(),
+    Product([(L2Ball(1.0), (2, 2)), (Box(0.5), (3,))]),
+]
 
 
 def trace_of(learner, **options):
@@ -111,7 +117,9 @@ def test_a_stored_trace_is_read_by_a_process_that_has_imported_nothing_else(tmp_
         "import sys; from regret.trace import Trace; t = Trace.load(sys.argv[1]);"
         "print(t.learner); print('torch' in sys.modules, 'matplotlib' in sys.modules, 'cvxpy' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run.npz")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run.npz")], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines() == [repr(BOXED), "False False False"]
 
 
@@ -142,7 +150,9 @@ class TestDescriptions:
         assert back.dtype == np.float32
         assert np.array_equal(back, array)
 
-    @pytest.mark.parametrize("path", ["subprocess:Popen", "no.such.module:Thing", "structures.diagonal:nothing", "json:dumps"])
+    @pytest.mark.parametrize(
+        "path", ["subprocess:Popen", "no.such.module:Thing", "structures.diagonal:nothing", "json:dumps"]
+    )
     def test_nothing_but_known_kinds_is_built(self, path):
         with pytest.raises(ValueError, match="not a loaded dataclass"):
             construct({"class": path, "fields": {}}, self.KINDS)
@@ -201,7 +211,9 @@ class Trivial(Theorem):
     source, statement = Citation("orabona2019modern"), r"R_T \le \sum_t \max_{x, y} \langle g_t, x - y\rangle"
     share: float = 1.0
     assumptions = (
-        Assumption("feasible", "x_t in X", lambda run: Check(bool(np.all(run.infeasibility <= 1e-12)), 0.0, "distance")),
+        Assumption(
+            "feasible", "x_t in X", lambda run: Check(bool(np.all(run.infeasibility <= 1e-12)), 0.0, "distance")
+        ),
     )
 
     def measured(self, run):
@@ -256,5 +268,3 @@ def test_a_structure_of_a_notebook_can_be_loaded_while_it_is_defined(tmp_path):
 
 class Mine(LeftKronecker):
     """A structure that no room knows."""
-
-
