@@ -24,14 +24,14 @@ DESCRIPTION = "Draw figures from stored results: PDF for the paper, PNG for the 
 EPILOG = """\
 examples:
   python -m paper_figures --list                       the figures, and the experiments that each needs
-  python -m paper_figures                              draw all of them from results/ into results/figures/
+  python -m paper_figures                              draw all of them from results/ into figures/
   python -m paper_figures regret_vs_bound              draw one
   python -m paper_figures --scale ci                   from the runs of the smallest scale
   python -m paper_figures --out paper/img              somewhere else
 
 A figure never computes. When runs are missing, the message names the command that computes them.
 Beside the pictures lies manifest.json: for each figure its caption, the keys of its runs, and the SHA-256 of its files.
-A new figure is one new file in paper_figures/; docs/howto/ shows a template.
+A new figure is one new file in paper_figures/; docs/howto/add-a-figure.md shows how.
 
 exit status: 0 all figures were drawn, 1 results are missing or a figure failed, 2 wrong use.
 """
@@ -52,9 +52,12 @@ def main(
             print(f"{spec.name}: {spec.title} (needs {', '.join(spec.needs)})")
         return OK
     store = Store(options.results)
-    out = options.out or store.root / "figures"
-    drawn = [_draw(spec, store, options.scale, out, suite) for spec in chosen.values()]
-    print(f"{sum(drawn)} of {len(drawn)} figures drawn; see {out / MANIFEST}" if any(drawn) else "no figure was drawn")
+    drawn = [_draw(spec, store, options.scale, options.out, suite) for spec in chosen.values()]
+    print(
+        f"{sum(drawn)} of {len(drawn)} figures drawn; see {options.out / MANIFEST}"
+        if any(drawn)
+        else "no figure was drawn"
+    )
     return OK if all(drawn) else BAD
 
 
@@ -67,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures; all of them when none is named")
     parser.add_argument("--scale", choices=SCALES, default="laptop", help="whose runs to draw (%(default)s)")
     parser.add_argument("--results", type=Path, default=DEFAULT_ROOT, metavar="DIR", help="the store (%(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (figures/ inside the store)")
+    parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="where to write (%(default)s)")
     parser.add_argument("--list", action="store_true", help="say what there is and draw nothing")
     return parser
 

@@ -102,10 +102,9 @@ def _rows(results: Results) -> Iterator[tuple]:
         "same problem in randomly rotated coordinates. Top: last iterate; bottom: running average of the iterates, dashed its "
         "regret bound divided by the number of steps, at the same learning rate. Each method is shown at the learning rate of "
         r"the declared grid (unit $\cdot\,10^{k/2}$, $k=-4,\dots,4$) whose final loss, of the iterate or of the average, has the "
-        "smallest median over the draws of $X^*$. Full-matrix AdaGrad is shown as it runs in double precision and, dotted, "
-        "as it would in exact arithmetic (on the exact spectral reduction): its first is thrown off by rounding. Frames "
-        r"end at $10^{-10}$ and $10^{3}$; two-sided Shampoo's bound may lie above. Curves of methods without preferred "
-        "coordinates agree in both columns."
+        "smallest median over the draws of $X^*$. Full-matrix AdaGrad is shown as it runs in double precision and, dotted, as "
+        "it runs in exact arithmetic (through the exact spectral reduction): rounding throws the direct run off its path. "
+        r"Frames end at $10^{-10}$ and $10^{3}$. Curves of methods without preferred coordinates agree in both columns."
     ),
     interval="Lines are medians over the draws of X*, bands reach from the smallest to the largest.",
     alt="Four panels of loss against steps on logarithmic axes for eight optimizers, in two coordinate systems.",

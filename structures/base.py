@@ -187,12 +187,14 @@ class Structure(ABC):
     def flatten(self, X: Array) -> Array:  # (..., *shape) -> (..., d)
         """Row-major vec of the trailing parameter axes."""
         require_shape("parameter", X, self.shape)
+        if len(self.shape) == 1:
+            return X
         lead = X.shape[: X.ndim - len(self.shape)]
         return namespace(X).reshape(X, (*lead, self.dim))
 
     def unflatten(self, x: Array) -> Array:  # (..., d) -> (..., *shape)
         """The inverse of `flatten`."""
-        return namespace(x).reshape(x, (*x.shape[:-1], *self.shape))
+        return x if len(self.shape) == 1 else namespace(x).reshape(x, (*x.shape[:-1], *self.shape))
 
     def _unit_scale(self, X: Array) -> tuple[Array, Array]:
         """X divided by its largest entry, and that entry: squares then neither overflow nor vanish."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from structures.arrays import Array, eye, like, namespace, require_finite, widen
+from structures.arrays import Array, dtype_name, eye, like, namespace, require_finite, widen
 from structures.base import Structure
 from structures.factor import Factor
 from structures.roots import clip_to_psd, rank_floor
@@ -68,8 +68,10 @@ class Commutative(Structure):
 
     def outer(self, G: Array) -> Array:
         z = self.analyse(self.flatten(G))
+        if not dtype_name(z).startswith("complex"):
+            return self.pool(z * z)
         xp = namespace(z)
-        return self.pool(xp.real(z) ** 2 + xp.imag(z) ** 2 if xp.isdtype(z.dtype, "complex floating") else z * z)
+        return self.pool(xp.real(z) ** 2 + xp.imag(z) ** 2)
 
     def identity(self, x: Array) -> Array:
         xp = namespace(x)

@@ -97,6 +97,8 @@ def _repair(element: ET.Element) -> None:
         element.attrib["width"] = _SPACES[element.attrib["width"]]
     if element.tag in _SCRIPTS:
         _repair_scripts(element)
+    for before, child, after in zip([None, *element], element, [*element[1:], None], strict=False):
+        _space_name(before, child, after)
 
 
 def _repair_scripts(element: ET.Element) -> None:
@@ -110,6 +112,14 @@ def _repair_scripts(element: ET.Element) -> None:
         row = ET.Element("mrow")
         row.extend([element[0], ET.Element("mspace", width="0")])
         element[0] = row
+
+
+def _space_name(before: ET.Element | None, child: ET.Element, after: ET.Element | None) -> None:
+    """A named operator such as Tr: a thin space towards letters, none towards signs and brackets, as in TeX."""
+    core = child[0] if child.tag in (*_SCRIPTS, "munder") and len(child) else child
+    if core.tag == "mo" and len(core.text or "") > 1 and (core.text or "").isalpha():
+        core.attrib["lspace"] = "0" if before is None or before.tag == "mo" else "0.167em"
+        core.attrib["rspace"] = "0" if after is None or after.tag == "mo" else "0.167em"
 
 
 def _infix_first(root: ET.Element) -> None:

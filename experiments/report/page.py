@@ -12,7 +12,7 @@ from experiments.report.figures import figure_entries
 from experiments.report.fonts import math_faces
 from experiments.report.output import write_whole
 from experiments.report.runs import experiment_entries, provenance_of
-from experiments.report.theorems import TheoremEntry, theorem_entries
+from experiments.report.theorems import TheoremEntry, grouped, theorem_entries
 from experiments.report.words import duration, number, plural, word
 from experiments.spec import Experiment
 from experiments.store import Store
@@ -30,7 +30,7 @@ def write_report(
     store: Store,
     scale: str,
     out_dir: str | Path,
-    figures: str | Path | None = None,  # what `python -m paper_figures` wrote; default: figures/ inside the store
+    figures: str | Path = "figures",  # where `python -m paper_figures` writes
     suite: Mapping[str, Experiment] | None = None,  # default: every experiment of experiments.suite
     theorems: Sequence[Theorem] | None = None,  # default: every theorem of theory.registry
 ) -> Path:
@@ -45,8 +45,7 @@ def write_report(
         theorems = registry.theorems()
     out = Path(out_dir).absolute()
     planned = plan(suite.values(), store, scale)
-    folder = store.root / "figures" if figures is None else Path(figures)
-    html = _rendered(_context(store, scale, folder, suite, theorems, planned))
+    html = _rendered(_context(store, scale, Path(figures), suite, theorems, planned))
     html = html.replace(_FACES, math_faces(html), 1)
     write_whole(out / "index.html", html)
     return out / "index.html"
@@ -68,6 +67,7 @@ def _context(
     return {
         "scale": scale,
         "theorems": entries,
+        "groups": grouped(entries),
         "experiments": experiment_entries(suite, planned, found, store, scale),
         "figures": drawn,
         "figures_elsewhere": other_scale,

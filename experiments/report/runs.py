@@ -21,7 +21,7 @@ class RunEntry:
     """One planned run."""
 
     key: str
-    params: str
+    params: str  # those in which the runs of the experiment differ
     state: str
     seconds: float | None  # wall time, s; None when it is not stored
     error: str  # of a failed run, one line
@@ -36,6 +36,7 @@ class ExperimentEntry:
     id: str
     title: str
     claim: str
+    shared: str  # parameters that all runs have in common
     runs: tuple[RunEntry, ...]
     rows: tuple[Row, ...]
     command: str
@@ -80,14 +81,7 @@ def experiment_entries(
 ) -> list[ExperimentEntry]:
     """One entry per experiment, in the suite's order."""
     return [
-        ExperimentEntry(
-            id=name,
-            title=experiment.title,
-            claim=experiment.claim,
-            runs=tuple(_run(run, store) for run in planned if run.experiment.id == name),
-            rows=tuple(row for row in rows if row.experiment == name),
-            command=f"python -m experiments run {name} --scale {scale}",
-        )
+        _experiment(experiment, [run for run in planned if run.experiment.id == name], rows, store, scale)
         for name, experiment in suite.items()
     ]
 
@@ -106,20 +100,47 @@ def provenance_of(records: Iterable[Mapping[str, Any]]) -> Provenance:
     )
 
 
-def _run(run: Planned, store: Store) -> RunEntry:
+def _experiment(
+    experiment: Experiment, planned: Sequence[Planned], rows: Sequence[Row], store: Store, scale: str
+) -> ExperimentEntry:
+    shared = _shared([run.spec.params for run in planned])
+    return ExperimentEntry(
+        id=experiment.id,
+        title=experiment.title,
+        claim=experiment.claim,
+        shared=_listed(shared),
+        runs=tuple(_run(run, store, shared) for run in planned),
+        rows=tuple(row for row in rows if row.experiment == experiment.id),
+        command=f"python -m experiments run {experiment.id} --scale {scale}",
+    )
+
+
+def _shared(params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters that have one value in all of several runs."""
+    if len(params) < 2:
+        return {}
+    first, *others = params
+    return {k: v for k, v in first.items() if all(k in other and other[k] == v for other in others)}
+
+
+def _run(run: Planned, store: Store, shared: Mapping[str, Any]) -> RunEntry:
     key = run.spec.key
     stored = store.has(key)
     verdicts = store.verdicts(key) if stored else []
     failure = store.failure(key)
     return RunEntry(
         key=key,
-        params=", ".join(f"{name}={_short(value)}" for name, value in run.spec.params.items()),
+        params=_listed({name: value for name, value in run.spec.params.items() if name not in shared}),
         state=str(run.state),
         seconds=store.provenance(key)["seconds"] if stored else None,
         error=failure.error if failure else "",
         words=tuple((word(kind), n) for kind, n in Counter(v["kind"] for v in verdicts).most_common()),
         bad=sum(is_bad(v) for v in verdicts),
     )
+
+
+def _listed(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_short(value)}" for name, value in params.items())
 
 
 def _short(value: Any) -> str:

@@ -14,6 +14,7 @@ from experiments.report.mathml import MathError, math
 
 __all__ = ["prose", "statement"]
 
+_SPACE = " \N{EM SPACE}"
 _LONG = 30  # letters and symbols; a longer formula gets a line of its own
 _TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\.|.", re.DOTALL)
 _OPENING = {"{", r"\left", r"\begin", "(", "[", r"\{", r"\langle", r"\lVert", r"\lvert", r"\lfloor", r"\lceil"}
@@ -27,12 +28,14 @@ _RELATIONS = {
 
 def statement(latex: str) -> str:
     r"""HTML of a theorem's statement: its top-level ``\text{}`` as prose, its formulas as MathML.  Raises MathError."""
-    parts = []
+    parts: list[str] = []
     for kind, content in _pieces(latex):
         if kind == "text":
             parts.append(prose(_unescaped(content)))
         elif kind == "break":
             parts.append("<br>")
+        elif kind == "space":
+            parts.append(" " if not parts or parts[-1].endswith("</span>") else _SPACE)
         elif content.strip():
             parts.append(_formula(content))
     return "".join(parts)
@@ -52,7 +55,7 @@ def _formula(latex: str) -> str:
     if _length(latex) <= _LONG:
         return math(latex)
     wrapped = [part for clause in _cut(latex, _RELATIONS) for part in _terms(clause)]
-    return f'<span class="display">{" ".join(math(part) for part in wrapped)}</span>'
+    return f'<span class="display">{"<wbr>".join(math(part) for part in wrapped)}</span>'
 
 
 def _terms(clause: str) -> list[str]:
@@ -74,13 +77,13 @@ def _cut(latex: str, marks: set[str]) -> Iterator[str]:
 
 
 def _pieces(latex: str) -> Iterator[tuple[str, str]]:
-    r"""The statement cut at its top level: ("text", prose), ("math", LaTeX) and ("break", "") for ``\\``.
+    r"""The statement cut at its top level: ("text", prose), ("math", LaTeX), ("break", "") for ``\\`` and ("space", "").
 
-    Nothing inside brackets, ``\left...\right`` or an environment is cut; a wide space there separates formulas.
+    Nothing inside brackets, ``\left...\right`` or an environment is cut; a wide space elsewhere separates formulas.
     """
     start = 0
     for token, position, depth in _tokens(latex):
-        if position < start or depth or token not in (r"\text", r"\\", r"\qquad"):
+        if position < start or depth or token not in (r"\text", r"\\", r"\quad", r"\qquad"):
             continue
         yield "math", latex[start:position]
         start = position + len(token)
@@ -91,7 +94,7 @@ def _pieces(latex: str) -> Iterator[tuple[str, str]]:
         elif token == r"\\":
             yield "break", ""
         else:
-            yield "text", " \N{EM SPACE}"
+            yield "space", ""
     yield "math", latex[start:]
 
 

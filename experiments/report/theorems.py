@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from experiments.report.mathml import MathError
 from experiments.report.statement import statement
-from experiments.report.words import KINDS, SOURCES, Word, plural, word
+from experiments.report.words import GROUPS, KINDS, RATIOS, SOURCES, Word, plural, word
 from experiments.verification import Row
 from theory.finding import SUPPORTING, VerdictKind
-from theory.theorem import Theorem
+from theory.theorem import Kind, Theorem
 
-__all__ = ["Case", "TheoremEntry", "shown_latex", "theorem_entries"]
+__all__ = ["Case", "TheoremEntry", "grouped", "shown_latex", "theorem_entries"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,11 @@ class TheoremEntry:
 
     id: str
     title: str
+    group: str
     kind: str
     subject: str
+    ratio_of: str  # what `worst` and the ratios of the cases are
+    is_identity: bool  # then they are errors, and small ones are good
     statement: Markup
     source: str
     status: str  # of the citation: seen, remembered, derived
@@ -73,7 +76,7 @@ class TheoremEntry:
 
     @property
     def worst(self) -> float:
-        """The largest measured / bound over the instances; NaN when there is none."""
+        """The largest ratio over the instances; NaN when there is none."""
         ratios = [row.worst for row in self.rows if not row.control] + [case.ratio for case in self.examples or ()]
         return max((ratio for ratio in ratios if ratio == ratio), default=float("nan"))
 
@@ -106,6 +109,13 @@ def theorem_entries(
     return sorted(entries, key=lambda entry: (entry.tone != "bad", entry.title.lower()))
 
 
+def grouped(entries: Sequence[TheoremEntry]) -> list[tuple[str, list[TheoremEntry]]]:
+    """The entries by group, groups in the order of the page, each in the order given."""
+    names = [*GROUPS.values(), *(entry.group for entry in entries)]
+    kept = [(name, [entry for entry in entries if entry.group == name]) for name in dict.fromkeys(names)]
+    return [(name, members) for name, members in kept if members]
+
+
 def shown_latex(latex: str) -> Markup:
     """The statement as HTML; LaTeX that cannot be converted is shown as it is written, never dropped."""
     try:
@@ -121,10 +131,13 @@ def _entry(
     return TheoremEntry(
         id=theorem.id,
         title=theorem.title,
+        group=GROUPS.get(type(theorem).__module__.split(".")[0], "Other statements"),
         kind=KINDS[theorem.kind],
         subject=theorem.subject,
+        ratio_of=RATIOS[theorem.kind],
+        is_identity=theorem.kind is Kind.EXACT,
         statement=shown_latex(theorem.statement),
-        source=theorem.source.text(),
+        source=theorem.source.locator if theorem.source.status == "derived" else theorem.source.text(),
         status=theorem.source.status,
         status_words=SOURCES[theorem.source.status],
         proof=theorem.proof,
@@ -157,4 +170,5 @@ def _case(case: Mapping[str, Any]) -> Case:
 def _commands(id: str, rows: Sequence[Row], scale: str) -> tuple[str, ...]:
     names = sorted({row.experiment for row in rows})
     again = [f"python -m experiments run {' '.join(names)} --force --scale {scale}"] if names else []
-    return (*again, f"python -m experiments verify --scale {scale}")
+    alone = f"import theory; t = theory.get('{id}'); [print(e.name, theory.verify(t, e.make())) for e in t.examples()]"
+    return (*again, f"python -m experiments verify --scale {scale}", f'python -c "{alone}"')

@@ -10,7 +10,7 @@ from typing import Any
 from theory.finding import SUPPORTING, VerdictKind
 from theory.theorem import Kind
 
-__all__ = ["KINDS", "SOURCES", "Word", "duration", "number", "plural", "word"]
+__all__ = ["GROUPS", "KINDS", "RATIOS", "SOURCES", "Word", "duration", "number", "plural", "word"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ _MEANINGS = {
         "proved for this run",
         "a certificate in exact arithmetic was accepted by a checker",
     ),
-    VerdictKind.VERIFIED: ("held", "at every horizon and every seed, by more than rounding could explain"),
+    VerdictKind.VERIFIED: ("held", "at every horizon and every seed, by at least the budget for rounding"),
     VerdictKind.CONFIRMED: ("held, statistically", "a test with a stated error probability confirms it"),
     VerdictKind.NOT_REFUTED: ("not refuted", "it was tested, and the evidence against it is too weak to count"),
     VerdictKind.VACUOUS: ("says nothing", "it holds, but so does the trivial bound: no support"),
@@ -52,10 +52,24 @@ KINDS: Mapping[str, str] = {
     Kind.EXACT: "exact identity",
 }
 
+RATIOS: Mapping[str, str] = {  # what a theorem's ratio is, as theory.verdict computes it
+    Kind.PATHWISE: "Worst measured / bound",
+    Kind.EXPECTATION: "Worst mean / bound",
+    Kind.HIGH_PROBABILITY: "Worst failures / promised",
+    Kind.LOWER_BOUND: "Worst bound / measured",
+    Kind.EXACT: "Largest relative error",
+}
+
 SOURCES: Mapping[str, str] = {
     "seen": "read in the source",
     "remembered": "remembered: the source was not seen",
-    "derived": "derived here, with a proof",
+    "derived": "derived here",
+}
+
+GROUPS: Mapping[str, str] = {  # by the room that a theorem lives in, in the order of the page
+    "regret": "Regret",
+    "convex": "Convex optimization",
+    "structures": "Structures and their geometry",
 }
 
 

@@ -220,4 +220,6 @@ class Domain(ABC):
         """The parameter axes of X flattened, row-major."""
         shape = self.parameter_shape
         require_shape(name, X, shape)
+        if len(shape) == 1:
+            return X
         return namespace(X).reshape(X, (*X.shape[: X.ndim - len(shape)], prod(shape)))

@@ -28,7 +28,7 @@ from math import prod
 
 import numpy as np
 
-from structures import Diagonal, DirectSum, Layerwise, Scalar, Structure
+from structures import Diagonal, DirectSum, Full, Layerwise, Scalar, Structure
 from structures.arrays import to_numpy
 
 __all__ = [
@@ -88,6 +88,8 @@ def _commutes(structure: Structure, operator: Callable[[np.ndarray], np.ndarray]
 @cache
 def smallest_multiplicity(structure: Structure) -> float:
     """w_min, the smallest trace of an idempotent; 1 (always safe) for a structure that does not tell multiplicities."""
+    if isinstance(structure, Full):
+        return 1.0  # without its d×d identity, which the Gram form of full-matrix AdaGrad never has room for
     unit = structure.factor(structure.identity(np.ones(1)))
     return float(np.min(to_numpy(unit.weights)))
 

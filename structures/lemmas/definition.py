@@ -11,7 +11,7 @@ from structures.base import Structure
 from structures.lemmas.assumptions import POSITIVE, WELL_STRUCTURED
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.not_structured.certificates import indefinite_squares
 from structures.not_structured.linear import orthonormal_basis
 from structures.not_structured.newton import combination, newton_preconditioner
@@ -34,7 +34,7 @@ class RootOfProjection(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None] + eye(K.dim, run.M) / 16.0
+        M = run.M / positive_or_one(row_norm(run.M))[..., None, None] + eye(K.dim, run.M) / 16.0
         M = M * (K.dim / xp.linalg.trace(M))[..., None, None]
         basis = basis_of(K)
         H = asarray_like(combination(newton_preconditioner(to_numpy(M).astype(np.float64), basis), basis), M)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from structures.arrays import namespace, tolerance
+from structures.arrays import namespace
 from structures.lemmas.assumptions import POSITIVE, WELL_STRUCTURED
 from structures.lemmas.instance import Instance
 from structures.lemmas.law import Law, Sides, derived, misuse, precondition
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, relative_error, row_norm
 from structures.not_structured.certificates import monotonicity_failures
 from theory.theorem import Example, Kind
 
@@ -26,9 +26,9 @@ class Energy(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        size = positive_or_one(spectral_norm(run.M))
+        size = positive_or_one(row_norm(run.M))
         P = precondition(K, run.M) / xp.sqrt(size)[..., None, None]
-        budget = K.dim * tolerance(P, K.dim)  # d eigenvalues of size at most one
+        budget = K.dim * relative_error(run.M)[..., 0]  # d eigenvalues of size at most one
         return Sides(xp.sum(P * P, axis=(-2, -1)), xp.linalg.trace(run.M) / size, budget)
 
     def controls(self) -> Iterable[Example]:

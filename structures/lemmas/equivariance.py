@@ -16,7 +16,7 @@ from structures.kronecker import LeftKronecker
 from structures.lemmas.assumptions import INVARIANT, POSITIVE
 from structures.lemmas.instance import STRICT, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, precondition, project, representatives
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.scalar import Scalar
 from theory.theorem import Example, Kind
 
@@ -34,7 +34,7 @@ class Equivariance(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None]
+        M = run.M / positive_or_one(row_norm(run.M))[..., None, None]
         turned = precondition(K, run.Q @ M @ xp.matrix_transpose(run.Q))
         P = precondition(K, M)
         return Sides(flat(turned @ turned), flat(run.Q @ P @ P @ xp.matrix_transpose(run.Q)), 8.0 * tolerance(M, K.dim))

@@ -10,7 +10,7 @@ from structures.lemmas.assumptions import DECLARED
 from structures.lemmas.dual_vector import dual_error, unit
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.not_structured import TextbookOneSided
 from structures.roots import eigh, matrix_power
 from theory.theorem import Example, Kind
@@ -34,7 +34,7 @@ class FastPath(Law):
         K, xp = run.structure, namespace(run.M)
         u, v = unit(K, run.X)[0], unit(K, run.Y)[0]
         eps = 1.0 / 16.0  # the statistic below has condition number at most 17, so negative powers keep their digits
-        M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None] + eps * eye(K.dim, run.M)
+        M = run.M / positive_or_one(row_norm(run.M))[..., None, None] + eps * eye(K.dim, run.M)
         y = K.unflatten(v)
         root = matrix_power(project(K, v[..., :, None] * v[..., None, :]), 0.5)
         pairs = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from structures.arrays import namespace, tolerance
+from structures.arrays import namespace
 from structures.lemmas.assumptions import CONE, POSITIVE
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, precondition
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, relative_error, row_norm
 from structures.not_structured import HiddenJitter
 from theory.theorem import Example, Kind
 
@@ -29,12 +29,12 @@ class Homogeneous(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        root = xp.sqrt(positive_or_one(spectral_norm(run.M)))[..., None, None]
+        root = xp.sqrt(positive_or_one(row_norm(run.M)))[..., None, None]
         unit = precondition(K, run.M) / root
         scaled = [precondition(K, s * (s * run.M)) / (s * root) for s in FACTORS]
         measured = xp.concat([flat(P @ P) for P in scaled], axis=-1)
         bound = xp.concat([flat(unit @ unit) for _ in FACTORS], axis=-1)
-        return Sides(measured, bound, 4.0 * tolerance(run.M, K.dim))
+        return Sides(measured, bound, 4.0 * relative_error(min(FACTORS) ** 2 * run.M))
 
     def controls(self) -> Iterable[Example]:
         run = make_instance(HiddenJitter((3,)), ("generic", "repeated", "stiff"))

@@ -8,7 +8,7 @@ from structures.arrays import eye, namespace, tolerance
 from structures.lemmas.assumptions import POSITIVE, WELL_STRUCTURED
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, precondition, project
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.not_structured.certificates import indefinite_squares
 from theory.theorem import Example, Kind
 
@@ -26,7 +26,7 @@ class ClosedUnderInversion(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        eps = positive_or_one(spectral_norm(run.M)) / 16.0  # the condition number of H is below √17
+        eps = positive_or_one(row_norm(run.M)) / 16.0  # the condition number of H is below √17
         H = precondition(K, run.M + eps[..., None, None] * eye(K.dim, run.M)) / xp.sqrt(eps)[..., None, None]
         inverse = xp.linalg.inv(H)
         return Sides(flat(project(K, inverse)), flat(inverse), 4.0 * tolerance(H, K.dim, 17.0))

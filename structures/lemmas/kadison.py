@@ -12,7 +12,7 @@ from structures.diagonal import Diagonal
 from structures.lemmas.assumptions import WELL_STRUCTURED
 from structures.lemmas.instance import STRICT, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse, project, representatives
-from structures.lemmas.rounding import loewner_ratio, positive_or_one, spectral_norm
+from structures.lemmas.rounding import loewner_ratio, positive_or_one, row_norm
 from structures.not_structured.certificates import indefinite_squares
 from theory.theorem import Example, Kind
 
@@ -32,7 +32,7 @@ class Kadison(Law):
     assumptions = (WELL_STRUCTURED,)
 
     def sides(self, run: Instance) -> Sides:
-        S = run.S / positive_or_one(spectral_norm(run.S))[..., None, None]
+        S = run.S / positive_or_one(row_norm(run.S))[..., None, None]
         ES = project(run.structure, S)
         error = 4.0 * tolerance(S, run.structure.dim) * positive_or_one(0.0 * S[..., 0, 0])
         ratio, budget = loewner_ratio(ES @ ES, project(run.structure, S @ S), error)

@@ -8,7 +8,7 @@ from structures.arrays import tolerance
 from structures.lemmas.assumptions import WELL_STRUCTURED
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.not_structured.certificates import indefinite_squares
 from theory.theorem import Example, Kind
 
@@ -26,9 +26,9 @@ class ModuleLaw(Law):
 
     def sides(self, run: Instance) -> Sides:
         K = run.structure
-        M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None]
+        M = run.M / positive_or_one(row_norm(run.M))[..., None, None]
         A = project(K, run.S)
-        A = A / positive_or_one(spectral_norm(A))[..., None, None]
+        A = A / positive_or_one(row_norm(A))[..., None, None]
         return Sides(flat(project(K, A @ M @ A)), flat(A @ project(K, M) @ A), 4.0 * tolerance(M, K.dim))
 
     def controls(self) -> Iterable[Example]:

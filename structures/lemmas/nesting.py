@@ -14,7 +14,7 @@ from structures.kronecker import LeftKronecker
 from structures.lemmas.assumptions import NESTED, POSITIVE, WELL_STRUCTURED
 from structures.lemmas.instance import STRICT, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, precondition, project, representatives
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.scalar import Scalar
 from theory.theorem import Example, Kind
 
@@ -32,7 +32,7 @@ class NestedProjections(Law):
 
     def sides(self, run: Instance) -> Sides:
         (K, finer), xp = run.pair, namespace(run.M)
-        M = run.M / positive_or_one(spectral_norm(run.M))[..., None, None]
+        M = run.M / positive_or_one(row_norm(run.M))[..., None, None]
         fine, coarse = precondition(finer, M), precondition(K, M)
         staged = precondition(K, fine @ fine)
         measured = xp.concat([flat(project(K, project(finer, M))), flat(staged @ staged)], axis=-1)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from structures.arrays import eye, tolerance
+from structures.arrays import eye
 from structures.lemmas.assumptions import WELL_STRUCTURED
 from structures.lemmas.instance import SIMPLE, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse, project, representatives
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, relative_error, row_norm
 from structures.not_structured.certificates import indefinite_squares
 from structures.roots import eigh
 from structures.scalar import Scalar
@@ -31,9 +31,9 @@ class PositiveProjection(Law):
     assumptions = (WELL_STRUCTURED,)
 
     def sides(self, run: Instance) -> Sides:
-        size = positive_or_one(spectral_norm(run.M))
+        size = positive_or_one(row_norm(run.M))
         projected = eigh(project(run.structure, run.M))[0][..., 0] / size
-        return Sides(projected, eigh(run.M)[0][..., 0] / size, 2.0 * tolerance(run.M, run.structure.dim))
+        return Sides(projected, eigh(run.M)[0][..., 0] / size, 2.0 * relative_error(run.M)[..., 0])
 
     def examples(self) -> Iterable[Example]:
         for K in representatives(proper=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from structures.arrays import eye, namespace, tolerance
+from structures.arrays import eye, namespace
 from structures.lemmas.assumptions import LINEAR
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, relative_error, row_norm
 from structures.not_structured import KroneckerSet, NoIdentity
 from theory.theorem import Example, Kind
 
@@ -29,9 +29,9 @@ class OrthogonalProjection(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        M, S = (A / positive_or_one(spectral_norm(A))[..., None, None] for A in (run.M, run.S))
+        M, S = (A / positive_or_one(row_norm(A))[..., None, None] for A in (run.M, run.S))
         EM, ES = project(K, M), project(K, S)
-        raw = project(K, run.M) / positive_or_one(spectral_norm(run.M))[..., None, None]  # at the scale of the run
+        raw = project(K, run.M) / positive_or_one(row_norm(run.M))[..., None, None]  # at the scale of the run
         identity = xp.broadcast_to(eye(K.dim, M), M.shape)
         pairs = [
             (flat(project(K, EM)), flat(EM)),
@@ -43,7 +43,7 @@ class OrthogonalProjection(Law):
             (flat(project(K, identity)), flat(identity)),
         ]
         measured, bound = (xp.concat([pair[side] for pair in pairs], axis=-1) for side in (0, 1))
-        return Sides(measured, bound, K.dim * tolerance(M, K.dim))  # sums of d² products of size one
+        return Sides(measured, bound, K.dim * relative_error(run.M))  # sums of d² products of size one
 
     def controls(self) -> Iterable[Example]:
         for K in (KroneckerSet((2, 2)), NoIdentity((3,))):

@@ -8,7 +8,7 @@ from structures.arrays import tolerance
 from structures.lemmas.assumptions import DECLARED
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
-from structures.lemmas.rounding import positive_or_one, spectral_norm
+from structures.lemmas.rounding import positive_or_one, row_norm
 from structures.not_structured.certificates import indefinite_squares
 from theory.theorem import Example, Kind
 
@@ -27,7 +27,7 @@ class ClosedUnderSquaring(Law):
     def sides(self, run: Instance) -> Sides:
         K = run.structure
         A = project(K, run.S)
-        A = A / positive_or_one(spectral_norm(A))[..., None, None]
+        A = A / positive_or_one(row_norm(A))[..., None, None]
         return Sides(flat(project(K, A @ A)), flat(A @ A), 4.0 * tolerance(A, K.dim))
 
     def controls(self) -> Iterable[Example]:

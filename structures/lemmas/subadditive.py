@@ -14,7 +14,7 @@ from structures.lemmas.rounding import (
     positive_or_one,
     projected_spectrum,
     projection_error,
-    spectral_norm,
+    row_norm,
     trace_root_error,
 )
 from theory.theorem import Example, Kind
@@ -36,7 +36,7 @@ class Subadditive(Law):
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
-        eps = 0.01 * spectral_norm(run.M)
+        eps = 0.01 * row_norm(run.M)
         damped = run.M + eps[..., None, None] * eye(K.dim, run.M)
         half = [0.5 * run.M, 0.5 * run.N, 0.5 * run.M + 0.5 * run.N]  # halves, so that a sum near overflow survives
         first, second, total = (K.trace(K.preconditioner(A)) for A in half)
@@ -52,7 +52,7 @@ class Subadditive(Law):
 
     def controls(self) -> Iterable[Example]:
         run = make_instance(Diagonal((3,)), ("generic",))
-        shift = 2.0 * positive_or_one(spectral_norm(run.M))[..., None, None] * eye(3, run.M)
+        shift = 2.0 * positive_or_one(row_norm(run.M))[..., None, None] * eye(3, run.M)
         broken = replace(run, M=run.M - shift)
         yield Example("M is indefinite", lambda: broken, expect=("HYPOTHESIS_FAILED",), breaks="positive")
 

@@ -51,7 +51,7 @@ def test_every_scale_plans_every_method_in_both_bases_once():
                 assert sorted(k for cell in cells for k in cell) == list(EXPONENTS)
 
 
-# The gaps at this size are factors of 2 and more, on every draw of X* that was tried; the tests ask for 1.5.
+# The gaps are at least 1.7 on five draws of X* (full against diagonal; the others are above 2); 1.5 is asked for.
 def test_averages_are_ordered_one_sided_then_diagonal_then_full_then_scalar_in_the_eigenbasis(results):
     ordered = [final(results, method) for method in ("LeftKronecker", "Diagonal", "Full", "Scalar", "GradientDescent")]
     assert all(1.5 * better < worse for better, worse in zip(ordered[:3], ordered[1:4], strict=True))

@@ -106,16 +106,8 @@ def test_excess_is_the_loss_above_that_of_the_reference_point_on_the_same_sample
     spec = experiment.spec(dataset="breast_cancer", structure="Scalar", domain="common", horizon=5, seeds=2, seed=1)
     excess = experiment.execute(spec).arrays["excess"]
     learner = AdaptiveRegularization(Scalar((31,)), lr=1e-12, eps=1.0, domain=L2Ball(9.0))
-    still = play(
-        learner,
-        stream("breast_cancer"),
-        5,
-        batch=2,
-        seed=1,
-        x0=reference("breast_cancer"),
-        loss_grid=[5],
-        progress=False,
-    )
+    game, point = Reshaped(stream("breast_cancer"), (31,)), reference("breast_cancer")
+    still = play(learner, game, 5, batch=2, seed=1, x0=point, progress=False)
     at_zero = np.log(2.0) - still.losses[0]  # the run starts at 0, where every logistic loss is log 2
     np.testing.assert_allclose(excess[0], at_zero, rtol=1e-9)
 

@@ -50,7 +50,7 @@ def filled(root, theorems=THEOREMS, **toy):
 
 
 def page_of(store, suite, theorems=THEOREMS):
-    return write_report(store, "ci", store.root / "report", suite=suite, theorems=theorems)
+    return write_report(store, "ci", store.root / "report", store.root / "figures", suite, theorems)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_the_same_store_gives_the_same_page(page, html, store_and_suite):
 def test_every_theorem_is_there_with_statement_source_assumptions_verdicts_and_the_way_to_run_it_again(html):
     for theorem in THEOREMS:
         card = html.split(f'id="theorem-{theorem.id}"')[1].split("</article>")[0]
-        for text in (theorem.title, theorem.source.text(), "honest", "<math", "held in 1 instance", "dishonest"):
+        for text in (theorem.title, theorem.source.locator, "honest", "<math", "held in 1 instance", "dishonest"):
             assert text in card
         assert '1<span class="of"> of 1' in card
         assert "python -m experiments verify --scale ci" in card
@@ -120,7 +120,7 @@ def test_a_figure_carries_its_picture_its_numbers_and_its_caption(html, store_an
 
 def test_a_figure_of_another_scale_is_named_and_not_shown(store_and_suite, tmp_path):
     store, suite = store_and_suite
-    other = write_report(store, "laptop", tmp_path, suite=suite, theorems=()).read_text(encoding="utf-8")
+    other = write_report(store, "laptop", tmp_path, store.root / "figures", suite, ()).read_text(encoding="utf-8")
     assert "<img" not in other
     assert "Drawn at another scale, hence not shown here: walks" in other
 

@@ -18,7 +18,7 @@ CORE = {
 
 
 def well_formed(html):
-    return ET.fromstring(f"<div>{html.replace('<br>', '<br/>')}</div>")
+    return ET.fromstring(f"<div>{html.replace('<br>', '<br/>').replace('<wbr>', '<wbr/>')}</div>")
 
 
 def formula(latex):
@@ -35,7 +35,9 @@ def test_every_registered_statement_and_assumption_becomes_well_formed_mathml_wi
             root = well_formed(statement(latex))
             shown = "".join(root.itertext())
             assert "\\" not in shown and "$" not in shown, f"{theorem.id}: {latex}"
-            assert {element.tag for element in root.iter()} <= CORE | {"div", "span", "br", "em", "code"}, theorem.id
+            assert {element.tag for element in root.iter()} <= CORE | {"div", "span", "br", "wbr", "em", "code"}, (
+                theorem.id
+            )
             assert {element.get("mathvariant", "normal") for element in root.iter()} == {"normal"}, theorem.id
 
 

@@ -10,6 +10,7 @@ from toy_experiment import Toy
 
 import paper_figures
 from experiments.plan import plan
+from experiments.report.statement import prose
 from experiments.results import Results
 from experiments.runner import run
 from experiments.store import Store
@@ -55,7 +56,11 @@ def results(store):
 
 
 def cli(store, *arguments, spec=walks):
-    return main([*arguments, "--results", str(store.root), "--scale", "ci"], {spec.name: spec}, {"toy": Toy()})
+    return main([*arguments, *_places(store)], {spec.name: spec}, {"toy": Toy()})
+
+
+def _places(store):
+    return ["--results", str(store.root), "--out", str(store.root / "figures"), "--scale", "ci"]
 
 
 def test_drawing_twice_gives_equal_bytes(results, tmp_path):
@@ -177,6 +182,7 @@ def test_every_figure_of_the_project_needs_known_experiments_and_says_how_to_dra
         assert set(spec.needs) <= set(suite), spec.name
         assert f"python -m paper_figures {spec.name} --scale laptop" in spec.commands("laptop")
         assert spec.alt and spec.title and spec.caption
+        assert not isinstance(spec.caption, str) or prose(spec.caption)  # its formulas become MathML
 
 
 def test_a_caption_says_how_to_run_again_and_what_the_interval_is_and_may_read_the_results(results):
@@ -206,7 +212,7 @@ def test_missing_runs_are_exit_status_1_and_name_the_command_that_computes_them(
 
 def test_a_figure_that_fails_is_exit_status_1_and_the_others_are_drawn(store, capsys):
     failing = figure("failing", needs=("toy",), caption="")(lambda results, fig: results.one(seed=99))
-    status = main(["--results", str(store.root), "--scale", "ci"], {"failing": failing, "walks": walks}, {"toy": Toy()})
+    status = main(_places(store), {"failing": failing, "walks": walks}, {"toy": Toy()})
     said = capsys.readouterr()
     assert status == 1
     assert "FAILED failing" in said.err and "expected one run" in said.err

@@ -1,0 +1,182 @@
+"""Eigendecompositions and powers: exact where they can be, loud where there is no answer, and never silently wrong."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from backends import BACKENDS
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import psd
+
+from structures import roots
+from structures.arrays import dtype_name, namespace, to_numpy, tolerance
+from structures.roots import NotPositiveError, clip_to_psd, eigh, inverse_root, matrix_power, values_power
+
+POWERS = [Fraction(1, 2), Fraction(-1, 2), Fraction(1, 4), Fraction(-1, 4), Fraction(3, 4), -1, 1, 2, Fraction(1, 3)]
+
+
+def spd(rng, n, low=-6):
+    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    values = np.logspace(0, low, n)
+    return (Q * values) @ Q.T, Q, values
+
+
+@pytest.mark.parametrize("p", POWERS)
+def test_a_power_is_the_power_of_the_eigenvalues(p, backend):
+    rng = np.random.default_rng(0)
+    A, Q, values = spd(rng, 4, -2)
+    found = to_numpy(matrix_power(backend.array(A), p))
+    size = max(values ** float(p))
+    # A is known to eps, its smallest eigenvalue to 100 eps, and the power multiplies that by |p| ≤ 2.
+    np.testing.assert_allclose(found, (Q * values ** float(p)) @ Q.T, atol=tolerance(backend.like, 4, 200.0) * size)
+
+
+@given(A=psd(4), q=st.sampled_from([2, 3, 4]))
+def test_the_power_of_a_root_is_the_matrix(A, q):
+    root = matrix_power(A, Fraction(1, q))
+    # Compared as the power: a root of a singular matrix has no more than half (a third, a quarter) of the digits itself.
+    error = tolerance(A, 4, float(q)) * max(1.0, np.linalg.norm(A, 2))
+    np.testing.assert_allclose(np.linalg.matrix_power(root, q), A, atol=error)
+
+
+@given(A=psd(4))
+def test_the_inverse_power_is_the_pseudo_inverse(A):
+    values, vectors = np.linalg.eigh(A)
+    kept = values > 1e-5 * max(values[-1], 1e-300)  # between the grid's zeros and its smallest 1e-6, 1e-12: decided either way
+    if not all(kept | (values < 1e-14 * max(values[-1], 1e-300))):
+        return
+    inverse = (vectors * np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)) @ vectors.T
+    scale = 1.0 / min(values[kept], default=1.0)
+    np.testing.assert_allclose(matrix_power(A, -1), inverse, atol=tolerance(A, 4, 1e5) * scale)
+
+
+def test_an_eigenvalue_at_the_level_of_rounding_counts_as_null():
+    A = np.diag([1.0, 3e-16, 0.0])
+    np.testing.assert_array_equal(np.diag(matrix_power(A, -1)), [1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(np.diag(matrix_power(A, Fraction(-1, 2))), [1.0, 0.0, 0.0])
+
+
+def test_the_cut_off_is_relative_so_that_scale_does_not_matter():
+    for scale in (1e-150, 1.0, 1e150):
+        found = matrix_power(scale * np.diag([1.0, 1e-10, 1e-17]), Fraction(-1, 2)) * np.sqrt(scale)
+        np.testing.assert_allclose(np.diag(found), [1.0, 1e5, 0.0], rtol=1e-14)  # three roundings
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
+def test_extreme_scales_neither_overflow_nor_vanish(scale):
+    A, Q, values = spd(np.random.default_rng(1), 3, -1)
+    found = matrix_power(scale * A, Fraction(1, 2)) / np.sqrt(scale)
+    np.testing.assert_allclose(found, (Q * np.sqrt(values)) @ Q.T, atol=tolerance(A, 3, 10.0))
+    assert np.isfinite(matrix_power(scale * A, Fraction(-1, 4))).all()
+
+
+def test_entries_near_the_overflow_threshold_survive_symmetrisation():
+    A = np.full((2, 2), 1e308)
+    np.testing.assert_allclose(eigh(A / 2)[0], [0.0, 1e308], atol=tolerance(A, 2) * 1e308)
+
+
+@pytest.mark.parametrize("part", [Fraction(1, 2), Fraction(1, 4), Fraction(1, 8), Fraction(3, 4)])
+def test_dyadic_powers_are_exact_on_exact_powers(part):
+    base = np.asarray([0.0, 1.0, 2.0, 3.0, 5.0])
+    np.testing.assert_array_equal(values_power(base**8, part), base ** int(8 * part))
+
+
+def test_power_zero_is_the_identity_and_one_is_the_value():
+    values = np.asarray([0.0, 2.0, 7.0])
+    np.testing.assert_array_equal(values_power(values, 0), [1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(values_power(values, 1), values)
+
+
+def test_an_inverse_root_is_a_negative_fraction():
+    A, _, _ = spd(np.random.default_rng(2), 3, -1)
+    np.testing.assert_array_equal(inverse_root(A, 4), matrix_power(A, Fraction(-1, 4)))
+    with pytest.raises(ValueError, match="positive integer"):
+        inverse_root(A, 0)
+
+
+def test_a_non_finite_entry_is_named(backend):
+    A = np.eye(3)
+    A[1, 2] = np.nan
+    with pytest.raises(ValueError, match=r"entry \(1, 2\) is nan"):
+        matrix_power(backend.array(A), 0.5)
+    A[1, 2] = np.inf
+    with pytest.raises(ValueError, match=r"\(1, 2\) is inf \(1 of 9 entries"):
+        eigh(backend.array(A))
+
+
+def test_an_indefinite_matrix_has_no_root(backend):
+    with pytest.raises(NotPositiveError, match="smallest eigenvalue is -0.5"):
+        matrix_power(backend.array(np.diag([1.0, -0.5])), 0.5)
+
+
+def test_rounding_below_zero_is_not_indefiniteness():
+    A = np.diag([1.0, -1e-15])
+    np.testing.assert_array_equal(np.diag(matrix_power(A, 0.5)), [1.0, 0.0])
+    with pytest.raises(NotPositiveError):
+        matrix_power(np.diag([1.0, -1e-13]), 0.5)
+
+
+def test_nan_eigenvalues_are_not_clipped_to_zero():
+    assert np.isnan(clip_to_psd(np.asarray([np.nan, 1.0]), 2)[0])
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (2, 3), (3,), (2, 0, 0)])
+def test_matrices_that_are_not_square_or_empty_are_refused(shape):
+    with pytest.raises(ValueError, match="square matrices"):
+        matrix_power(np.zeros(shape), 0.5)
+
+
+def test_one_by_one_and_batched_matrices():
+    np.testing.assert_array_equal(matrix_power(np.asarray([[4.0]]), Fraction(-1, 2)), [[0.5]])
+    A = np.stack([np.eye(2), 4.0 * np.eye(2)])
+    np.testing.assert_array_equal(matrix_power(A, Fraction(1, 2)), np.stack([np.eye(2), 2.0 * np.eye(2)]))
+
+
+class _Flaky:
+    """A namespace whose eigh fails in single precision, as LAPACK's does on some spreads of scales."""
+
+    def __init__(self, xp, error):
+        self.xp, self.error, self.linalg, self.calls = xp, error, self, []
+
+    def __getattr__(self, name):
+        return getattr(self.xp, name)
+
+    def eigh(self, A):
+        self.calls.append(dtype_name(A))
+        if self.error is None or dtype_name(A) == "float32":
+            raise self.error or RuntimeError("linalg.eigh: failed to converge")
+        return self.xp.linalg.eigh(A)
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError("no convergence"), RuntimeError("torch says no")])
+@pytest.mark.parametrize("like", [b.like for b in BACKENDS if b.dtype == "float32"][:2], ids=["numpy", "torch"])
+def test_a_failed_single_precision_decomposition_is_tried_in_double(monkeypatch, error, like):
+    flaky = _Flaky(namespace(like), error)
+    monkeypatch.setattr(roots, "namespace", lambda *arrays: flaky)
+    xp = flaky.xp
+    A = xp.asarray([[2e30, 1e30], [1e30, 2e30]], dtype=like.dtype)
+    values, _ = eigh(A)
+    assert flaky.calls == ["float32", "float64"]
+    assert dtype_name(values) == "float32"
+    np.testing.assert_allclose(to_numpy(values), [1e30, 3e30], rtol=1e-6)  # a few roundings of float32
+
+
+def test_when_double_fails_too_the_error_says_so(monkeypatch):
+    flaky = _Flaky(namespace(np.zeros(1)), None)
+    monkeypatch.setattr(roots, "namespace", lambda *arrays: flaky)
+    with pytest.raises(np.linalg.LinAlgError, match="nor in float64"):
+        eigh(np.eye(2, dtype=np.float32))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_half_precisions_are_computed_in_single(name):
+    import torch
+
+    A = torch.tensor([[5.0, 4.0], [4.0, 5.0]], dtype=getattr(torch, name))
+    root = matrix_power(A, Fraction(1, 2))
+    assert dtype_name(root) == name
+    np.testing.assert_array_equal(to_numpy(root.float()), [[2.0, 1.0], [1.0, 2.0]])  # exact in three bits
+    A[0, 1] = float("nan")
+    with pytest.raises(ValueError, match=r"entry \(0, 1\) is nan"):
+        eigh(A)
