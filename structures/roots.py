@@ -85,7 +85,7 @@ def clip_to_psd(values: Array, n: int, scale: Array | None = None) -> Array:  # 
             f"a root needs a positive semidefinite matrix, but the smallest eigenvalue is {lowest:.6g} beside a largest "
             f"absolute value of {top:.6g}, which is more than rounding. Add damping (eps), or project onto the PSD cone."
         )
-    return xp.where(values > 0, values, xp.zeros_like(values))
+    return xp.where(values <= 0, xp.zeros_like(values), values)  # a NaN stays one
 
 
 def values_power(values: Array, p: Fraction | float, floor: Array | None = None) -> Array:  # (..., r)

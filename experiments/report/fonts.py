@@ -31,7 +31,7 @@ def _face(family: str, file: str, wanted: set[int]) -> str:
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
-    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / file)
+    font = TTFont(Path(mpl.get_data_path()) / "fonts" / "ttf" / file, recalcTimestamp=False)
     options = Options(hinting=False, notdef_outline=True, layout_features=[])
     options.drop_tables += ["FFTM"]  # FontForge's time stamps
     subsetter = Subsetter(options)

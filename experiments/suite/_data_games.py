@@ -79,7 +79,7 @@ class InexactSpectralBall(SpectralBall):
     r"""A spectral ball on which projections stop at a Frank-Wolfe gap of :math:`10^{-4} \|H\| r^2`.
 
     The bound pays for the gaps, which add up to less than a thousandth of it here; at the default of 1e-12 a step in the
-    metric of a right operator, whose smallest eigenvalues belong to pixels that are always white, takes forty times longer.
+    metric of a right operator, whose smallest eigenvalues belong to pixels that are always blank, takes forty times longer.
     """
 
     def project(

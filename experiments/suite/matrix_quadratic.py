@@ -123,8 +123,9 @@ class MatrixQuadraticExperiment(Experiment):
     id = "matrix_quadratic"
     title = "Matrix quadratic: more structure wins"
     claim = (
-        "On a loss whose curvature acts on the rows, one-sided Shampoo beats full-matrix AdaGrad as it runs in double "
-        "precision, which beats AdaGrad-Norm; AdaGrad keeps up in the eigenbasis and falls behind in a rotated one."
+        "On a loss whose curvature acts on the rows, the average iterate of one-sided Shampoo beats that of full-matrix "
+        "AdaGrad in double precision, which beats AdaGrad-Norm's; AdaGrad's lies between the first two in the eigenbasis "
+        "and is no better than AdaGrad-Norm's in a rotated one."
     )
 
     def runs(self, scale: str) -> list[RunSpec]:

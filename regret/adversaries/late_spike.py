@@ -6,9 +6,9 @@ Along a pattern W of a symmetric domain, with :math:`z_t = \langle W, x_t\rangle
 .. math:: g_t = \begin{cases} -W & z_t < 1 - c/\sqrt T, \\ +M W & \text{the first time that } z_t \ge 1 - c/\sqrt T, \\
           0 & \text{afterwards.} \end{cases}
 
-A learner that never comes close to the far side loses :math:`\sigma(W) (1 - z_t) \ge \sigma(W)\,c/\sqrt T` at each of T steps; one
-that does loses almost :math:`2 M \sigma(W)` at once. Either way its regret is about :math:`2\sigma(W)` times the root of the sum
-of squares, so that no algorithm that does not know the size of the gradients can have a constant below 2.
+A learner that never comes close to the far side loses :math:`\sigma(W) (1 - z_t) \ge \sigma(W)\,c/\sqrt T` at each of T
+steps; one that does loses almost :math:`2 M \sigma(W)` at once. Either way its regret is about :math:`2\sigma(W)` times the
+root of the sum of squares: no algorithm that does not know the size of the gradients can have a constant below 2.
 
 Source: derived here (docs/proofs/lower_bounds.md#unknown-magnitudes).
 """

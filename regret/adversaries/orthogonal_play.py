@@ -5,9 +5,9 @@ For matrices with m rows and :math:`n \ge 3m` columns (m = 1: vectors), with :ma
 .. math:: G_t = a_t \operatorname{diag}(r)\, Q_t^\top, \qquad Q_t \in \mathbb R^{n \times m},\quad
           Q_t^\top Q_t = I, \quad S_{t-1} Q_t = 0, \quad X_t Q_t = 0,
 
-which exists because the rows of :math:`S_{t-1}` and of :math:`X_t` span at most 2m dimensions. Then :math:`\langle G_t, X_t\rangle
-= 0` at every step whatever the learner does, and :math:`S_T S_T^\top = \sum_t G_t G_t^\top`, so that its regret on a spectral ball
-of radius R is exactly :math:`R \operatorname{Tr}(\sum_t G_t G_t^\top)^{1/2}`.
+which exists because the rows of :math:`S_{t-1}` and of :math:`X_t` span at most 2m dimensions. Then
+:math:`\langle G_t, X_t\rangle = 0` at every step whatever the learner does, and :math:`S_T S_T^\top = \sum_t G_t G_t^\top`, so
+that its regret on a spectral ball of radius R is exactly :math:`R \operatorname{Tr}(\sum_t G_t G_t^\top)^{1/2}`.
 
 Source: derived here (docs/proofs/lower_bounds.md#orthogonal-play); for vectors Abernethy et al. 2008 (remembered).
 """
@@ -41,7 +41,7 @@ class OrthogonalPlay(Adversary):
         shape = parameter_shape(self.shape)
         if len(shape) > 2:
             raise ValueError(f"orthogonal play is for vectors and matrices, got shape {shape}.")
-        m, n = (1, *shape) if len(shape) == 1 else shape
+        m, n = (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
         if n < 3 * m:
             raise ValueError(f"orthogonal play needs n ≥ 3m columns for m rows, got shape {shape}.")
         rows = tuple(float(r) for r in np.broadcast_to(self.rows, (m,)))

@@ -5,9 +5,9 @@ For :math:`\mathcal H = \{\operatorname{diag}(h) : h_1 \ge \dots \ge h_d \ge 0\}
 
 1. walk out from 0 to :math:`\sqrt i\, e_i` with gradients :math:`-\delta h_i`, while :math:`h_i \approx \sqrt\varepsilon` is
    still tiny, so that the walk costs nothing;
-2. stand there and let :math:`h_i` grow with pairs :math:`\pm\sqrt\kappa\, h_i` until :math:`(M_t)_{ii} \ge 1 - 2\kappa(i - 1)`:
-   a gradient is :math:`\sqrt\kappa` times the current :math:`h_i`, so each moves x by the same :math:`\eta\sqrt{\kappa/(1+\kappa)}`
-   and a pair returns exactly;
+2. stand there and let :math:`h_i` grow with pairs :math:`\pm\sqrt\kappa\, h_i` until
+   :math:`(M_t)_{ii} \ge 1 - 2\kappa(i - 1)`; a gradient is :math:`\sqrt\kappa` times the current :math:`h_i`, so each moves x by
+   the same :math:`\eta\sqrt{\kappa/(1+\kappa)}` and a pair returns exactly;
 3. walk back to 0 with gradients :math:`\delta h_i`, which earns :math:`\|\sqrt i\, e_i\|_{H}^2/(2\eta) = i\,h_i/(2\eta)`.
 
 Every coordinate adds about 1 to Tr H, but i to :math:`\sum_t \|x_t\|^2_{H_t - H_{t-1}}`, so the ratio of that sum to
@@ -55,7 +55,9 @@ class Staircase(Oblivious):
         if not (isfinite(self.rate) and self.rate > 0):
             raise ValueError(f"rate must be positive and finite, got {self.rate!r}.")
         if 2.0 * self.growth * (self.dim - 1) >= 1.0:
-            raise ValueError(f"growth={self.growth} leaves no level for coordinate {self.dim}: it must be below 1/(2 (dim - 1)).")
+            raise ValueError(
+                f"growth={self.growth} leaves no level for coordinate {self.dim}: it must be below 1/(2 (dim - 1))."
+            )
         object.__setattr__(self, "shape", (self.dim,))
 
     @property

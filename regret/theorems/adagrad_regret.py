@@ -28,7 +28,8 @@ class AdaGradRegret(Specialisation):
     instance = "AdaGrad"
 
     def size(self, run: Trace) -> float:
-        return largest_distance(run) if run.domain is None else diameter(run)  # ‖·‖_H is ‖·‖_∞
+        # ‖·‖_H is ‖·‖_∞.
+        return largest_distance(run) if run.domain is None else diameter(run)
 
     def statistic(self, run: Trace, gradients: np.ndarray) -> np.ndarray:
         return entrywise(gradients)

@@ -112,7 +112,11 @@ def _feasible(run: Trace) -> Check:
         return Check(True, math.inf, "unconstrained")
     allowed = feasibility_tolerance(run)
     found = float(np.max(run.infeasibility))
-    return Check(found <= allowed, allowed - found, f"iterates leave the domain by at most {found:.3g}; {allowed:.1g} is rounding")
+    return Check(
+        found <= allowed,
+        allowed - found,
+        f"iterates leave the domain by at most {found:.3g}; {allowed:.1g} is rounding",
+    )
 
 
 FEASIBLE = Assumption("feasible", r"x_1, \dots, x_{T+1} \in \mathcal X", _feasible)
@@ -123,11 +127,17 @@ def _comparator(run: Trace) -> Check:
         return Check(False, -1.0, "neither a domain nor a comparator")
     if run.comparator is None:
         bound = diameter(run)
-        return Check(math.isfinite(bound), 1.0, f"the best point of the domain in hindsight; D = {bound:.6g} is its diameter")
+        return Check(
+            math.isfinite(bound), 1.0, f"the best point of the domain in hindsight; D = {bound:.6g} is its diameter"
+        )
     if run.domain is None or run.comparator_infeasibility is None:
         return Check(True, math.inf, "fixed in advance, in the whole space")
     allowed, found = feasibility_tolerance(run), float(np.max(run.comparator_infeasibility))
-    return Check(found <= allowed, allowed - found, f"the comparator lies {found:.3g} outside of the domain; {allowed:.1g} is rounding")
+    return Check(
+        found <= allowed,
+        allowed - found,
+        f"the comparator lies {found:.3g} outside of the domain; {allowed:.1g} is rounding",
+    )
 
 
 COMPARATOR = Assumption("comparator", r"u \in \mathcal X", _comparator)
@@ -148,7 +158,9 @@ def _projected(run: Trace) -> Check:
     gaps = run.scalars["gap"]
     if not np.all(np.isfinite(gaps)) or np.min(gaps) < 0:
         return Check(False, -1.0, "a projection gap is negative or not finite")
-    return Check(True, math.inf, f"Frank-Wolfe gaps add up to at most {np.max(run.gap_sum):.3g}, which is part of the bound")
+    return Check(
+        True, math.inf, f"Frank-Wolfe gaps add up to at most {np.max(run.gap_sum):.3g}, which is part of the bound"
+    )
 
 
 PROJECTED = Assumption(
@@ -168,7 +180,9 @@ UNCONSTRAINED = Assumption("unconstrained", r"\mathcal X = \mathbb R^d", _uncons
 
 def _fixed_comparator(run: Trace) -> Check:
     known = run.comparator is not None and run.energy_before is not None and run.energy_after is not None
-    return Check(known, 1.0 if known else -1.0, "the comparator is fixed in advance" if known else "the comparator is not fixed")
+    return Check(
+        known, 1.0 if known else -1.0, "the comparator is fixed in advance" if known else "the comparator is not fixed"
+    )
 
 
 FIXED_COMPARATOR = Assumption("fixed-comparator", r"u \text{ is the same at every horizon}", _fixed_comparator)

@@ -4,12 +4,12 @@ With unit roundoff u, d parameters, spectral blocks of k = rank, w the smallest 
 Euclidean distance and r the largest Euclidean size of the points,
 
 .. math::
-    \beta_t = \sum_{s \le t} \Bigl[ \underbrace{8 d u \bigl(\kappa_s \|g_s\| + \tfrac{\operatorname{Tr} H_s}{w}
+    \beta_t &= \sum_{s \le t} \Bigl[ \underbrace{8 d u \bigl(\kappa_s \|g_s\| + \tfrac{\operatorname{Tr} H_s}{w}
         \tfrac{r}{\eta}\bigr) \Delta}_{\text{the step and its gap}}
       + \underbrace{\|P_0 g_s\| \Delta}_{\text{pseudo-inverse}}
-      + \underbrace{d\, e_s \bigl(\tfrac{D^2}{2\eta} + \eta\bigr)}_{H_s \not\succeq H_{s-1}} \Bigr] + 8 (d + 4) u \cdot \text{bound},
-
-    e_s = \min\bigl(\sqrt{\delta_s}, \delta_s/\sqrt\varepsilon\bigr), \qquad
+      + \underbrace{d\, e_s \bigl(\tfrac{D^2}{2\eta} + \eta\bigr)}_{H_s \not\succeq H_{s-1}} \Bigr]
+      + 8 (d + 4) u \cdot \text{bound}, \\
+    e_s &= \min\bigl(\sqrt{\delta_s}, \delta_s/\sqrt\varepsilon\bigr), \qquad
     \delta_s = 4 (k + d/k)\, u\, (\operatorname{Tr} H_s/w)^2, \qquad
     \kappa_s = \min\bigl((2ku)^{-1/2}, \tfrac{\operatorname{Tr} H_s}{w \sqrt\varepsilon}\bigr).
 
@@ -100,7 +100,7 @@ def euclidean_distance(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
         return np.full((1, 1), domain.euclidean_diameter(shape) if domain is not None else np.inf)
     own = run.distances["euclidean"]
     axes = tuple(range(1, run.last_iterate.ndim))
-    last = np.sqrt(np.sum(np.square(run.last_iterate - run.comparator), axis=axes))
+    last = np.sqrt(np.sum(np.square(run.last_iterate - np.asarray(run.comparator)), axis=axes))
     return np.maximum.accumulate(np.concatenate([own[1:], last[None]]), axis=0)
 
 
@@ -109,7 +109,7 @@ def euclidean_size(run: Trace) -> np.ndarray:  # (T, B) or (1, 1)
     if run.domain is not None:
         return np.full((1, 1), run.domain.euclidean_radius(run.learner.shape))
     axes = tuple(range(1, run.last_iterate.ndim))
-    return euclidean_distance(run) + np.sqrt(np.sum(np.square(run.comparator), axis=axes))
+    return euclidean_distance(run) + np.sqrt(np.sum(np.square(np.asarray(run.comparator)), axis=axes))
 
 
 def norm_rounding(run: Trace) -> np.ndarray | float:  # (T, B) or a number

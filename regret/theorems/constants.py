@@ -32,7 +32,9 @@ __all__ = [
 def structure_of(run: Trace) -> Structure:
     """The learner's structure; raises ValueError for a learner without one, whose run no structured bound speaks about."""
     if run.structure is None:
-        raise ValueError(f"{type(run.learner).__name__} has no structure, so that no norm ‖·‖_H is defined for its run.")
+        raise ValueError(
+            f"{type(run.learner).__name__} has no structure, so that no norm ‖·‖_H is defined for its run."
+        )
     return run.structure
 
 

@@ -34,7 +34,9 @@ __all__ = ["ConvexRegret"]
 
 def _subgradients(run: Trace) -> Check:
     if run.loss_regret is None or run.loss_regret_lower is None or run.loss_grid is None:
-        return Check(None, 0.0, "no regret of the losses: the adversary's losses are linear, or their sum has no comparator")
+        return Check(
+            None, 0.0, "no regret of the losses: the adversary's losses are linear, or their sum has no comparator"
+        )
     linear = run.regret[run.loss_grid - 1]
     room = float(np.min(linear - run.loss_regret_lower))
     reason = f"the linear regret exceeds that of the losses by at least {room:.3g}"
@@ -83,12 +85,20 @@ class ConvexRegret(StructuredRegret):
     def controls(self) -> Iterator[Example]:
         concave = partial(_targets, lambda t, x: -namespace(x).sum(x * x, axis=-1), lambda t, x: -2.0 * x)
         yield Example("a concave loss", concave, expect=("HYPOTHESIS_FAILED",), breaks="subgradients")
-        yield from runs.misuse("a gradient of a hundredth of its length", partial(_targets, _distance, _short_slope), "subgradients")
-        yield Example("linear losses without values", partial(runs.signs, "AdaGrad", 20), expect=("INCONCLUSIVE",), breaks="subgradients")
+        yield from runs.misuse(
+            "a gradient of a hundredth of its length", partial(_targets, _distance, _short_slope), "subgradients"
+        )
+        yield Example(
+            "linear losses without values",
+            partial(runs.signs, "AdaGrad", 20),
+            expect=("INCONCLUSIVE",),
+            breaks="subgradients",
+        )
 
 
 def _known(run: Trace, series: np.ndarray | None) -> np.ndarray:  # (L, B)
-    return np.full((1, run.batch), np.nan) if series is None else series  # NaN: the verdict is INCONCLUSIVE, with the reason
+    # NaN where nothing was measured: the verdict is INCONCLUSIVE, with the reason.
+    return np.full((1, run.batch), np.nan) if series is None else series
 
 
 def _grid(run: Trace) -> np.ndarray:

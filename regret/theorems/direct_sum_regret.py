@@ -35,7 +35,8 @@ class DirectSumRegret(Specialisation):
     instance = "two layers"
 
     def size(self, run: Trace) -> float:
-        return largest_distance(run) if run.domain is None else diameter(run)  # ‖·‖_H is the largest of the layers' norms
+        # ‖·‖_H is the largest of the layers' norms.
+        return largest_distance(run) if run.domain is None else diameter(run)
 
     def statistic(self, run: Trace, gradients: np.ndarray) -> np.ndarray:
         return layered(structure_of(run), gradients)

@@ -75,7 +75,9 @@ _NORMS: dict[type[Structure], Callable[[np.ndarray], np.ndarray]] = {
 
 def _own_norm(part: Structure, gradients: np.ndarray) -> np.ndarray:
     if type(part) not in _NORMS:
-        raise ValueError(f"no formula of its own for the layer {part}; there are {', '.join(k.__name__ for k in _NORMS)}.")
+        raise ValueError(
+            f"no formula of its own for the layer {part}; there are {', '.join(k.__name__ for k in _NORMS)}."
+        )
     return _NORMS[type(part)](gradients.reshape(*gradients.shape[:2], *part.shape))
 
 

@@ -73,7 +73,7 @@ class OrthogonalValue(Theorem):
         return run.trace.regret_lower
 
     def bound(self, run: Game) -> np.ndarray:
-        return run.trace.domain.size * nuclear(np.swapaxes(_matrices(run), -1, -2))
+        return _radius(run) * nuclear(np.swapaxes(_matrices(run), -1, -2))
 
     def budget(self, run: Game) -> np.ndarray:
         """Inner products that should vanish are rounded; they enter the nuclear norm divided by the shortest row."""
@@ -82,17 +82,24 @@ class OrthogonalValue(Theorem):
         shortest = np.min(np.where(lengths > 0, lengths, np.inf), axis=-1)
         spread = np.max(lengths, axis=-1) / np.where(np.isfinite(shortest), shortest, 1.0)
         total = np.cumsum(spread * np.linalg.norm(G, axis=(-2, -1)), axis=0)
-        rounding = 64.0 * unit_roundoff(run.trace) * sum(G.shape[-2:]) * run.trace.domain.size * G.shape[-2] ** 0.5
+        rounding = 64.0 * unit_roundoff(run.trace) * sum(G.shape[-2:]) * _radius(run) * G.shape[-2] ** 0.5
         return rounding * total + (run.trace.regret - run.trace.regret_lower)
 
     def examples(self) -> Iterable[Example]:
-        yield Example("AdaGrad-like full matrix on a ball", partial(_play, Full((3,)), L2Ball(2.0)), near_tight=True)
-        yield Example("one-sided Shampoo, two rows of different length", partial(_play, LeftKronecker((2, 6)), SpectralBall(1.0), (1.0, 0.2)))
+        yield Example("full-matrix AdaGrad on a ball", partial(_play, Full((3,)), L2Ball(2.0)), near_tight=True)
+        yield Example(
+            "one-sided Shampoo, two rows of different length",
+            partial(_play, LeftKronecker((2, 6)), SpectralBall(1.0), (1.0, 0.2)),
+        )
         yield Example("gradient descent", _descent)
 
     def controls(self) -> Iterator[Example]:
         yield from runs.misuse("coin flips", _impostor, "played")
         yield from runs.misuse("a box", partial(_play, Diagonal((4,)), Box(1.0)), "ball")
+
+
+def _radius(game: Game) -> float:
+    return float("nan") if game.trace.domain is None else game.trace.domain.size
 
 
 def _matrices(game: Game) -> np.ndarray:  # (T, B, m, n)

@@ -77,7 +77,9 @@ def _examples() -> Iterator[Example]:
     from regret.theorems import runs
 
     yield Example("anisotropic gradients, full matrix", partial(runs.unconstrained, "Full", eps=0.1), near_tight=True)
-    yield Example("one-sided Shampoo, three rates", partial(runs.unconstrained, "LeftKronecker", eps=0.01, keep_history=True))
+    yield Example(
+        "one-sided Shampoo, three rates", partial(runs.unconstrained, "LeftKronecker", eps=0.01, keep_history=True)
+    )
     yield Example("no damping, a singular statistic", partial(runs.unconstrained, "LeftKronecker", eps=0.0, rank=1))
     yield Example("an exponential average", partial(runs.unconstrained, "Diagonal", accumulate="ema", beta=0.9))
     yield Example("decreasing diagonals, which are no structure", partial(runs.staircase, 2))
@@ -88,7 +90,10 @@ def _controls() -> Iterator[Example]:
 
     yield from runs.misuse("a projection", partial(runs.hard, "AdaGrad", 60, comparator=np.ones(4)), "unconstrained")
     yield Example(
-        "a q-sum multiplied by two", partial(runs.tampered_identity, q_sum=2.0), expect=("HYPOTHESIS_FAILED",), breaks="faithful"
+        "a q-sum multiplied by two",
+        partial(runs.tampered_identity, q_sum=2.0),
+        expect=("HYPOTHESIS_FAILED",),
+        breaks="faithful",
     )
     yield Example(
         "a q-sum multiplied by two, applied anyway", partial(runs.tampered_identity, q_sum=2.0), expect=("VIOLATED",),

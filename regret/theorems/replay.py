@@ -1,7 +1,7 @@
 r"""Is a trace the record of a game? Its sums are added up again; with ``keep_history`` every step is taken once more.
 
-.. math:: \text{step}(x_t, M_{t-1}, g_t) \stackrel{?}{=} x_{t+1}, \qquad \sum_{s \le t} \langle g_s, x_s - u\rangle \stackrel{?}{\in}
-          [\text{regret\_lower}_t, \text{regret}_t], \qquad t = 1, \dots, T .
+.. math:: \text{step}(x_t, M_{t-1}, g_t) \stackrel{?}{=} x_{t+1}, \qquad
+          \sum_{s \le t} \langle g_s, x_s - u\rangle \stackrel{?}{\in} [\text{regret\_lower}_t, \text{regret}_t] .
 
 A step is repeated from the recorded iterate, so that rounding does not pile up; another machine may round it differently, by
 at most the square root of the unit roundoff relative to its size, where an eigenvalue vanishes.
@@ -68,7 +68,9 @@ def _replayed(run: Trace) -> Check:
         worst = max(worst, float(np.max(np.abs(away)) / scale))
     allowed = 8.0 * unit_roundoff(run) ** 0.5
     if not worst <= allowed:
-        return Check(False, allowed - worst, f"a step of the learner leads {worst:.3g} (relative) away from the recorded iterate")
+        return Check(
+            False, allowed - worst, f"a step of the learner leads {worst:.3g} (relative) away from the recorded iterate"
+        )
     regret, size = _regret_of_history(run, iterates[:-1], gradients)
     if not _bracketed(run, regret, size):
         return Check(False, -1.0, "the regret is not that of the recorded iterates and gradients")

@@ -19,7 +19,17 @@ from regret.learners import AdaptiveRegularization, GramFullMatrix, Learner
 from regret.play import play
 from regret.theorems.broken import EuclideanProjection, NoProjection, ShrinkingStatistic
 from regret.trace import Trace
-from structures import BlockDiagonal, Circulant, Diagonal, DirectSum, Full, Layerwise, LeftKronecker, RightKronecker, Scalar
+from structures import (
+    BlockDiagonal,
+    Circulant,
+    Diagonal,
+    DirectSum,
+    Full,
+    Layerwise,
+    LeftKronecker,
+    RightKronecker,
+    Scalar,
+)
 from structures.base import Structure
 from structures.not_structured import MonotoneCone
 from theory.theorem import Example
@@ -116,7 +126,9 @@ def regret_controls() -> Iterator[Example]:
     yield from misuse("no projection", _outside, "feasible", "adaptive-regularization")
     yield from misuse("a comparator outside of the domain", _far_comparator, "comparator")
     yield Example("a tampered regret", partial(tampered, regret=3.0), expect=("HYPOTHESIS_FAILED",), breaks="faithful")
-    yield Example("a tampered trace of H", partial(tampered, trace_root=0.5), expect=("HYPOTHESIS_FAILED",), breaks="faithful")
+    yield Example(
+        "a tampered trace of H", partial(tampered, trace_root=0.5), expect=("HYPOTHESIS_FAILED",), breaks="faithful"
+    )
 
 
 def tampered(**factors: float) -> Trace:

@@ -5,9 +5,9 @@ Against the late spike with T steps and magnitude M, for *every* learner,
 .. math:: \max_{t \le T} \frac{R_t}{\sigma(W)\,\bigl(\sum_{s \le t} \|g_s\|^2/\|W\|^2\bigr)^{1/2}}
           \ge \frac{2\sqrt T}{\sqrt T + 1} \cdot \frac{M - T + 1}{\sqrt{M^2 + T - 1}} \xrightarrow{M, T \to \infty} 2 .
 
-In the matched geometries :math:`\sigma(W)\,(\sum \|g\|^2/\|W\|^2)^{1/2} = \sup_{\mathcal X} \|u\|_{\mathcal H} \cdot |||g|||_{\mathcal
-H}`, so the constant :math:`2\sqrt 2` of adaptive regularization (:math:`\sqrt 2\,D` with :math:`D = 2 \sup \|u\|_{\mathcal H}`) is
-within a factor √2 of the best one.
+In the matched geometries :math:`\sigma(W)\,(\sum \|g\|^2/\|W\|^2)^{1/2} = \sup_{\mathcal X} \|u\|_{\mathcal H} \cdot
+|||g|||_{\mathcal H}`, so the constant :math:`2\sqrt 2` of adaptive regularization (:math:`\sqrt 2\,D` with
+:math:`D = 2 \sup \|u\|_{\mathcal H}`) is within a factor √2 of the best one.
 
 Source: derived here (docs/proofs/lower_bounds.md#unknown-magnitudes).
 """
@@ -40,10 +40,16 @@ def _symmetric(game: Game) -> Check:
         return Check(False, -1.0, "the game has no domain, or its adversary no pattern")
     ahead, behind = float(domain.support(pattern)), float(domain.support(-pattern))
     off = max(abs(ahead - game.adversary.reach), abs(behind - game.adversary.reach)) / game.adversary.reach
-    return Check(off <= 1e-9, 1e-9 - off, f"σ(W) = {ahead:.6g} and σ(-W) = {behind:.6g}; the adversary says {game.adversary.reach:.6g}")
+    return Check(
+        off <= 1e-9,
+        1e-9 - off,
+        f"σ(W) = {ahead:.6g} and σ(-W) = {behind:.6g}; the adversary says {game.adversary.reach:.6g}",
+    )
 
 
-SYMMETRIC = Assumption("symmetric", r"\sigma(W) = \sigma(-W), \quad \sigma(W) = \max_{u \in \mathcal X} \langle W, u\rangle", _symmetric)
+SYMMETRIC = Assumption(
+    "symmetric", r"\sigma(W) = \sigma(-W), \quad \sigma(W) = \max_{u \in \mathcal X} \langle W, u\rangle", _symmetric
+)
 
 
 def _whole(game: Game) -> Check:
@@ -97,7 +103,9 @@ class ScaleFreeMinimax(Theorem):
 
 def _largest(game: Game, regret: np.ndarray) -> np.ndarray:  # (T, B) -> (B,)
     """The largest ratio over the horizons at which a gradient has come."""
-    sizes = np.sqrt(np.cumsum(game.trace.scalars["gradient_norm"] ** 2, axis=0)) / np.linalg.norm(game.adversary.pattern)
+    sizes = np.sqrt(np.cumsum(game.trace.scalars["gradient_norm"] ** 2, axis=0)) / np.linalg.norm(
+        game.adversary.pattern
+    )
     scale = game.adversary.reach * sizes
     return np.max(np.where(scale > 0, regret, 0.0) / np.where(scale > 0, scale, 1.0), axis=0)
 

@@ -94,5 +94,8 @@ class Specialisation(StructuredRegret):
             breaks=self.own.name,
         )  # fmt: skip
         yield Example(
-            "gradients that were not kept", partial(runs.signs, self.instance, 30), expect=("INCONCLUSIVE",), breaks="recorded"
+            "gradients that were not kept",
+            partial(runs.signs, self.instance, 30),
+            expect=("INCONCLUSIVE",),
+            breaks="recorded",
         )

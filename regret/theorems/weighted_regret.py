@@ -104,13 +104,19 @@ def _examples() -> Iterator[Example]:
     yield Example("hard sequence, barely forgotten", partial(_hard, 0.99999, 600), near_tight=True)
     yield Example("coin flips, weighted sums", partial(_signs, "weighted"))
     yield Example("coin flips, exponential average", partial(_signs, "ema"))
-    yield Example("one-sided Shampoo in the whole space", partial(runs.unconstrained, "LeftKronecker", accumulate="weighted", beta=0.9))
+    yield Example(
+        "one-sided Shampoo in the whole space",
+        partial(runs.unconstrained, "LeftKronecker", accumulate="weighted", beta=0.9),
+    )
     yield Example("a damped average of a turning direction", _turning)
 
 
 def _controls() -> Iterator[Example]:
     yield Example(
-        "sums that do not forget", partial(runs.signs, "AdaGrad", 30), expect=("HYPOTHESIS_FAILED",), breaks="forgetting"
+        "sums that do not forget",
+        partial(runs.signs, "AdaGrad", 30),
+        expect=("HYPOTHESIS_FAILED",),
+        breaks="forgetting",
     )
     yield from runs.misuse("decreasing diagonals, barely forgotten", _cone, "well-structured")
     yield from runs.misuse("a comparator outside of the domain", _far, "comparator")

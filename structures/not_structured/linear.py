@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from structures.arrays import Array, asarray_like, namespace, to_numpy
+from structures.arrays import Array, asarray_like, namespace, to_numpy, tolerance
 from structures.not_structured.base import NotStructured
 from structures.not_structured.newton import combination, newton_preconditioner
 from structures.not_structured.spectrahedron import spectrahedron_bracket
@@ -32,10 +32,13 @@ def orthonormal_basis(elements: Any) -> np.ndarray:  # (l, d, d) symmetric, span
     Raises ValueError when the elements are not symmetric matrices or when I is not in their span.
     """
     A = np.asarray(elements, dtype=np.float64)
-    if A.ndim != 3 or A.shape[1] != A.shape[2] or not np.allclose(A, np.swapaxes(A, 1, 2), rtol=0, atol=0):
+    if A.ndim != 3 or A.shape[1] != A.shape[2]:
         raise ValueError(f"a linear set needs symmetric matrices (k, d, d) that span it, got shape {A.shape}.")
     d = A.shape[-1]
-    rows = A.reshape(len(A), d * d)
+    skew = np.max(np.abs(A - np.swapaxes(A, 1, 2)))
+    if not skew <= tolerance(A, d) * np.max(np.abs(A)):
+        raise ValueError(f"a linear set needs symmetric matrices that span it, but entries differ by {skew:.3g}.")
+    rows = (0.5 * (A + np.swapaxes(A, 1, 2))).reshape(len(A), d * d)
     identity = np.eye(d).reshape(-1)
     outside = identity - rows.T @ np.linalg.lstsq(rows.T, identity, rcond=None)[0]
     if np.max(np.abs(outside)) > 1e-10:  # elements are exact or rounded once: anything larger is a missing identity

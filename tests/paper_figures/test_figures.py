@@ -43,24 +43,21 @@ def draw_bars(results, fig):
 walks = figure("walks", needs=("toy",), caption="The walks.")(draw_walks)
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "results")
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("results"))
     run(plan([Toy()], store, "ci"), store, jobs=1)
     return store
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def results(store):
     return Results.read(store, ("toy",), "ci", suite={"toy": Toy()})
 
 
-def cli(store, *arguments, spec=walks):
-    return main([*arguments, *_places(store)], {spec.name: spec}, {"toy": Toy()})
-
-
-def _places(store):
-    return ["--results", str(store.root), "--out", str(store.root / "figures"), "--scale", "ci"]
+def cli(store, out, *names, figures=(walks,)):
+    places = ["--results", str(store.root), "--out", str(out), "--scale", "ci"]
+    return main([*names, *places], {spec.name: spec for spec in figures}, {"toy": Toy()})
 
 
 def test_drawing_twice_gives_equal_bytes(results, tmp_path):
@@ -195,33 +192,33 @@ def test_a_caption_says_how_to_run_again_and_what_the_interval_is_and_may_read_t
     assert counted.full_caption(results, "ci").startswith("4 walks. No interval is drawn.")
 
 
-def test_the_command_line_draws_and_says_where(store, capsys):
-    assert cli(store, "walks") == 0
+def test_the_command_line_draws_and_says_where(store, tmp_path, capsys):
+    assert cli(store, tmp_path, "walks") == 0
     said = capsys.readouterr().out
-    assert str(store.root / "figures" / "walks.pdf") in said
+    assert str(tmp_path / "walks.pdf") in said
     assert "1 of 1 figures drawn" in said
-    assert (store.root / "figures" / "manifest.json").exists()
+    assert (tmp_path / "manifest.json").exists()
 
 
 def test_missing_runs_are_exit_status_1_and_name_the_command_that_computes_them(tmp_path, capsys):
-    assert cli(Store(tmp_path / "empty")) == 1
+    assert cli(Store(tmp_path / "empty"), tmp_path) == 1
     error = capsys.readouterr().err
     assert "4 of 4 runs" in error
     assert "python -m experiments run toy --scale ci" in error
 
 
-def test_a_figure_that_fails_is_exit_status_1_and_the_others_are_drawn(store, capsys):
+def test_a_figure_that_fails_is_exit_status_1_and_the_others_are_drawn(store, tmp_path, capsys):
     failing = figure("failing", needs=("toy",), caption="")(lambda results, fig: results.one(seed=99))
-    status = main(_places(store), {"failing": failing, "walks": walks}, {"toy": Toy()})
+    status = cli(store, tmp_path, figures=(failing, walks))
     said = capsys.readouterr()
     assert status == 1
     assert "FAILED failing" in said.err and "expected one run" in said.err
-    assert (store.root / "figures" / "walks.png").exists()
+    assert (tmp_path / "walks.png").exists()
 
 
-def test_an_unknown_figure_is_exit_status_2_with_the_close_ones(store, capsys):
+def test_an_unknown_figure_is_exit_status_2_with_the_close_ones(store, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli(store, "walk")
+        cli(store, tmp_path, "walk")
     assert ended.value.code == 2
     assert "did you mean walks?" in capsys.readouterr().err
 

@@ -63,7 +63,9 @@ def test_a_pair_returns_and_a_coordinate_is_left_alone_when_its_turn_is_over():
     assert np.max(np.abs(trace.last_iterate)) < 0.01
 
 
-@pytest.mark.parametrize("wrong", [{"dim": 0}, {"growth": 0.0}, {"drift": 1.0}, {"eps": 0.0}, {"rate": -1.0}, {"dim": 60}])
+@pytest.mark.parametrize(
+    "wrong", [{"dim": 0}, {"growth": 0.0}, {"drift": 1.0}, {"eps": 0.0}, {"rate": -1.0}, {"dim": 60}]
+)
 def test_a_staircase_that_cannot_be_climbed_is_an_error(wrong):
     with pytest.raises(ValueError):
         Staircase(**{"dim": 2, "rate": 0.3, **wrong})

@@ -60,7 +60,8 @@ def test_the_budget_is_small_beside_the_bound_and_grows_with_the_horizon():
         run = hard(name, 300)
         budget, bound = theorem.budget(run), theorem.bound(run)
         assert np.all(np.diff(budget, axis=0) >= 0)
-        assert np.max(budget / bound) < 1e-3  # a zero eigenvalue costs 1e-8 per step and parameter, see docs/proofs/regret.md
+        # A zero eigenvalue costs 1e-8 per step and parameter, see docs/proofs/regret.md.
+        assert np.max(budget / bound) < 1e-3
 
 
 def test_single_precision_is_judged_with_its_own_roundoff():

@@ -47,7 +47,9 @@ def _gradients(K: Structure, rng: np.random.Generator, shape: tuple[int, ...]) -
     elif kind == 2:
         gradients = gradients * 10.0 ** rng.uniform(-5, 5, per_step)
     elif kind == 3:
-        gradients = rng.standard_normal(K.shape) * rng.choice([-1.0, 1.0], per_step) * 10.0 ** rng.uniform(-1, 1, per_step)
+        gradients = (
+            rng.standard_normal(K.shape) * rng.choice([-1.0, 1.0], per_step) * 10.0 ** rng.uniform(-1, 1, per_step)
+        )
         gradients = np.broadcast_to(gradients, shape).copy()
     elif kind == 4:
         place = rng.integers(K.dim, size=shape[:2])
@@ -69,7 +71,9 @@ def _points(K: Structure, domain, rng: np.random.Generator, batch: int):
 def _turn_against(learner, gradients: np.ndarray, comparator, x0, rng: np.random.Generator) -> None:
     """Choose the signs of the gradients so that most inner products with x - u are positive."""
     batch, shape = gradients.shape[1], gradients.shape[2:]
-    start = learner.domain.start(shape, batch, np.zeros(())) if learner.domain is not None else np.zeros((batch, *shape))
+    start = (
+        learner.domain.start(shape, batch, np.zeros(())) if learner.domain is not None else np.zeros((batch, *shape))
+    )
     state = learner.init(start if x0 is None else x0)
     u = comparator if comparator is not None else learner.domain.lmo(rng.standard_normal(shape))
     for t in range(len(gradients)):
