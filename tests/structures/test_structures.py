@@ -155,7 +155,7 @@ def test_left_and_right_are_the_two_modes_of_a_matrix():
     for K, k in ((LeftKronecker((M, N)), 0), (RightKronecker((M, N)), 1)):
         mode = ModeK((M, N), k)
         np.testing.assert_array_equal(K.outer(G), mode.outer(G))
-        assert K != mode and K.rank == mode.rank
+        assert mode != K and K.rank == mode.rank
 
 
 def test_a_direct_sum_preconditions_each_layer_alone():
