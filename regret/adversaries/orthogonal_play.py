@@ -41,7 +41,8 @@ class OrthogonalPlay(Adversary):
         shape = parameter_shape(self.shape)
         if len(shape) > 2:
             raise ValueError(f"orthogonal play is for vectors and matrices, got shape {shape}.")
-        m, n = 1 if len(shape) == 1 else shape[0], shape[-1]
+        *leading, n = shape
+        m = leading[0] if leading else 1
         if n < 3 * m:
             raise ValueError(f"orthogonal play needs n ≥ 3m columns for m rows, got shape {shape}.")
         rows = tuple(float(r) for r in np.broadcast_to(self.rows, (m,)))

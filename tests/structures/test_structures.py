@@ -123,7 +123,7 @@ def test_the_product_of_the_norms_is_free_of_multiplicities():
     assert products["left"] == pytest.approx(np.linalg.norm(X, 2) * trace_root(LEFT))
     assert products["right"] == pytest.approx(
         np.linalg.norm(X, 2) * trace_root(RIGHT), rel=1e-7
-    )  # RIGHT is singular-ish
+    )  # RIGHT has rank at most four: half of the digits
 
 
 def test_the_one_sided_preconditioner_carries_the_factor_of_the_projection():
