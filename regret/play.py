@@ -27,7 +27,7 @@ from regret.meters.history import History
 from regret.meters.linear_regret import DiscountedRegret, DomainRegret, FixedRegret
 from regret.progress import progress_bar
 from regret.trace import Trace
-from structures.arrays import Array, asarray_like, dtype_name, like, namespace, require_finite, to_numpy
+from structures.arrays import Array, asarray_like, dtype_name, like, namespace, own, require_finite, to_numpy
 
 if TYPE_CHECKING:
     from problems.domains import Domain
@@ -55,8 +55,9 @@ def play(
     linearised losses, against `comparator` or against the best point of the learner's domain at every horizon.
 
     Raises ValueError for a horizon or batch < 1, a seed < 0, shapes that do not fit, a horizon longer than the adversary
-    can play, and for neither a domain nor a comparator. A gradient that is not finite ends the game with an error that
-    names the step, the batch element and the entry.
+    can play, and for neither a domain nor a comparator; TypeError for something else than a learner and an adversary, and
+    for arrays in half precision. A gradient that is not finite ends the game with an error that names the step, the
+    batch element and the entry.
     """
     horizon, seed, first = _count("horizon", horizon, 1), _count("seed", seed, 0), _count("first", first, 0)
     _check_match(learner, adversary, horizon)
@@ -71,7 +72,8 @@ def play(
             x_t = state["x"]
             G = stream.gradient(t, x_t)
             state, metric = learner.advance(state, G)
-            if recorder.add(Step(t, x_t, G, state, metric, stream)):
+            # The recorder looks at blocks of steps, by when a stream may have used its buffer for the next gradient.
+            if recorder.add(Step(t, x_t, own(G), state, metric, stream)):
                 bar.update(t + 1)
     if loss_grid is not None and "loss" not in recorder.series:
         raise ValueError(
@@ -114,6 +116,13 @@ def _is_bare(learner: Learner) -> bool:
 
 
 def _check_match(learner: Learner, adversary: Adversary, horizon: int) -> None:
+    if not isinstance(learner, Learner):
+        raise TypeError(f"the learner must be one, such as AdaptiveRegularization(structure, lr=...); got {learner!r}.")
+    if not isinstance(adversary, Adversary):
+        raise TypeError(
+            f"the adversary must be one, such as RandomSigns(shape), or FixedSequence(gradients) around an array of "
+            f"yours; got a {type(adversary).__name__}."
+        )
     if adversary.shape is not None and adversary.shape != learner.shape:
         raise ValueError(f"the learner's parameter has shape {learner.shape}, the adversary's {adversary.shape}.")
     if adversary.length is not None and horizon > adversary.length:
@@ -130,7 +139,8 @@ def _start(learner: Learner, adversary: Adversary, batch: int | None, x0: Array 
         if domain is not None:
             return require_start(domain.start(shape, size, beside), shape)
         return namespace(beside).zeros((size, *shape), **like(beside))
-    x = np.asarray(x0, dtype=np.float64) if isinstance(x0, list | tuple | int | float) else x0
+    x = np.asarray(x0, dtype=np.float64) if isinstance(x0, list | tuple | int | float) else own(x0)
+    _require_precision("x0", x)
     return require_start(_batched("x0", x, shape, batch or adversary.elements(shape)), shape)
 
 
@@ -139,7 +149,14 @@ def _beside(adversary: Adversary) -> Array:
     prototype = adversary.prototype
     if prototype is None:
         return np.zeros((), dtype=np.float64)
+    _require_precision("the adversary's array", prototype)
     return namespace(prototype).zeros((), **like(prototype))
+
+
+def _require_precision(name: str, x: Array) -> None:
+    """Sums of squares stop growing after a few hundred steps in half precision, so that no bound could be judged."""
+    if dtype_name(x) in {"float16", "bfloat16"}:
+        raise TypeError(f"{name} is {dtype_name(x)}: games are played in float64 or float32, so convert it first.")
 
 
 def _batched(name: str, x: Array, shape: tuple[int, ...], batch: int | None) -> Array:  # -> (B, *shape)
@@ -198,7 +215,11 @@ def _labels(adversary: Adversary, x: Array) -> dict[str, Any]:
 
 def _count(name: str, value: Any, least: int) -> int:
     """`value` as an integer ≥ least; raises ValueError or TypeError otherwise."""
-    number = operator.index(value)
+    wrong = f"{name} must be an integer ≥ {least}, got {value!r}."
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise TypeError(wrong) from error
     if number < least:
-        raise ValueError(f"{name} must be an integer ≥ {least}, got {value!r}.")
+        raise ValueError(wrong)
     return number

@@ -26,6 +26,7 @@ __all__ = [
     "dtype_name",
     "eye",
     "like",
+    "own",
     "namespace",
     "require_finite",
     "require_shape",
@@ -65,6 +66,13 @@ def asarray_like(a: Any, x: Array) -> Array:
         return namespace(x).asarray(np.asarray(a).tolist(), **like(x))
     frozen = isinstance(a, np.ndarray) and not a.flags.writeable  # torch warns when it shares such memory
     return namespace(x).asarray(a, copy=True if frozen else None, **like(x))
+
+
+def own(x: Array) -> Array:
+    """A copy of `x` that shares neither memory nor an autograd graph with it."""
+    if array_api_compat.is_torch_array(x):
+        return x.detach().clone()
+    return namespace(x).asarray(x, copy=True)
 
 
 def _is_strict(x: Array) -> bool:

@@ -79,7 +79,8 @@ def clip_to_psd(values: Array, n: int, scale: Array | None = None) -> Array:  # 
     if bool(xp.all(values >= 0)):
         return values
     largest = xp.max(xp.abs(values), axis=-1, keepdims=True) if scale is None else scale
-    if bool(xp.any(values < -tolerance(values, n) * largest)):
+    smallest = float(xp.finfo(values.dtype).smallest_normal)  # below it rounding is absolute
+    if bool(xp.any(values < -tolerance(values, n) * (largest + smallest))):
         lowest, top = float(to_numpy(xp.min(values))), float(to_numpy(xp.max(largest)))
         raise NotPositiveError(
             f"a root needs a positive semidefinite matrix, but the smallest eigenvalue is {lowest:.6g} beside a largest "

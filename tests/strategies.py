@@ -44,6 +44,7 @@ def psd(draw: st.DrawFn, d: int) -> np.ndarray:
         return G @ G.T
     rng = draw(generators())
     values = rng.choice([0.0, 1e-12, 1e-6, 1.0, 1.0, 4.0], d)
+    values[0] = rng.choice([0.0, 1.0])
     Q = np.linalg.qr(rng.standard_normal((d, d)))[0]
     A = (Q * values) @ Q.T
     return 0.5 * (A + A.T)

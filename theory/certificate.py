@@ -9,6 +9,8 @@ multiplication, the method and the version of the checker. ``python -m theory.ch
   = \operatorname{Tr} (B B^\top)^{1/2}\).
 * ``inequality``: \(\sum_i c_i v_i \le b\), where a \(v_i\) may be a proved lower bound if \(c_i \le 0\).
 
+The checker knows one more claim, ``regret``, which `regret.theorems.rigorous` writes.
+
 Source: derived here; Löwner's theorem for the operator monotonicity of the square root.
 """
 
@@ -49,6 +51,7 @@ __all__ = [
     "not_psd",
     "nuclear_norm_lower",
     "psd",
+    "root_witness",
     "smallest_eigenvalue_bound",
     "trace_sqrt_lower",
 ]
@@ -129,15 +132,25 @@ def trace_sqrt_lower(
     Raises NotCertified when A is not positive semidefinite, or when no witness reaches `value`.
     """
     a = exact_symmetric(A)
+    found, witness = root_witness(a)
+    inputs = {"A": _shown(a), "value": write(_reached(found, value))}
+    return Certificate("trace-sqrt-lower", inputs, witness, "shrunk float root")
+
+
+def root_witness(
+    a: Matrix,  # (n, n) symmetric
+) -> tuple[Fraction, dict[str, Any]]:
+    """Tr X for a symmetric X with X^2 <= A, close to Tr A^(1/2), and the witness of that: X and the factors of A - X^2.
+
+    Raises NotCertified when A is not positive semidefinite, or when no X was found.
+    """
     spectrum = ldlt(a)
     if isinstance(spectrum, Indefinite):
         raise NotCertified("A is not positive semidefinite, so it has no square root")
     for X in roots_below(a, rank=len(spectrum.D)):
         factors = ldlt(subtract(a, matmul(X, X)))
         if isinstance(factors, Factors):
-            claimed = _reached(trace(X), value)
-            inputs = {"A": _shown(a), "value": write(claimed)}
-            return Certificate("trace-sqrt-lower", inputs, {"X": _shown(X), **_written(factors)}, "shrunk float root")
+            return trace(X), {"X": _shown(X), **_written(factors)}
     raise NotCertified("no float square root, however shrunk, has its square below A")
 
 

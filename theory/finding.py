@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theory.certificate import Certificate
 
 
 class VerdictKind(StrEnum):
@@ -32,8 +35,9 @@ FAILING = frozenset({VerdictKind.HYPOTHESIS_FAILED, VerdictKind.REFUTED, Verdict
 
 @dataclass(frozen=True)
 class Finding:
-    """A judge's answer: the word, the tightness ratio (NaN when there is none) and JSON-able evidence."""
+    """A judge's answer: the word, the tightness ratio (NaN when there is none), JSON-able evidence, an accepted certificate."""
 
     kind: VerdictKind
     ratio: float
     evidence: dict[str, Any]
+    certificate: Certificate | None = None

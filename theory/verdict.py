@@ -11,13 +11,16 @@ from __future__ import annotations
 import html
 import json
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from theory import deterministic, sampled
 from theory.finding import FAILING, SUPPORTING, Finding, VerdictKind
 from theory.readings import Readings, read
 from theory.theorem import Assumption, Check, Kind, Theorem
+
+if TYPE_CHECKING:
+    from theory.certificate import Certificate
 
 __all__ = ["Verdict", "VerdictKind", "verify"]
 
@@ -31,7 +34,8 @@ class Verdict:
     """The verdict on one theorem and one run.
 
     `ratio` is max measured / bound (``evidence["ratio_of"]`` says it in words; NaN when nothing was compared) and
-    `checks` are the outcomes of the assumptions in the theorem's order, without the ignored ones.
+    `checks` are the outcomes of the assumptions in the theorem's order, without the ignored ones. `certificate` is the one
+    that the checker has accepted, to be saved with ``verdict.certificate.save(path)``; `to_json` leaves it out.
     """
 
     kind: VerdictKind
@@ -39,6 +43,7 @@ class Verdict:
     ratio: float
     evidence: dict[str, Any]
     checks: tuple[Check, ...] = ()
+    certificate: Certificate | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool | None:
@@ -101,7 +106,7 @@ def verify(
     evidence = {**finding.evidence, "assumptions": {name: check.reason for name, check in outcome.items()}}
     if ignoring:
         evidence["ignored"] = list(ignoring)
-    return Verdict(finding.kind, theorem.id, finding.ratio, evidence, checks)
+    return Verdict(finding.kind, theorem.id, finding.ratio, evidence, checks, finding.certificate)
 
 
 def _outcome(assumption: Assumption, run: Any) -> Check:
@@ -163,7 +168,11 @@ def _certified(theorem: Theorem, run: Any, finding: Finding) -> Finding:
     if finding.kind is VerdictKind.VIOLATED:
         reason = "a certificate was accepted although float64 sees a violation: measured and certificate disagree"
         return _reworded(finding, VerdictKind.INCONCLUSIVE, reason, certificate=statement)
-    return _reworded(finding, VerdictKind.VERIFIED_RIGOROUS, f"certified: {statement}", certificate=statement)
+    again = 'verdict.certificate.save("proof.json"), then python -m theory.check proof.json'
+    proved = _reworded(
+        finding, VerdictKind.VERIFIED_RIGOROUS, f"certified: {statement}", certificate=statement, check_again=again
+    )
+    return replace(proved, certificate=certificate)
 
 
 def _reworded(finding: Finding, kind: VerdictKind, reason: str, **more: Any) -> Finding:

@@ -38,7 +38,7 @@ class Stream(ABC):
 
     @abstractmethod
     def gradient(self, t: int, x: Array) -> Array:  # (B, *shape) -> (B, *shape)
-        """The gradient of step t at the iterate x."""
+        """The gradient of step t at the iterate x, which must not be changed in place."""
 
     def loss(self, t: int, x: Array) -> Array | None:  # (B, *shape) -> (B,)
         """f_t(x), of the step whose gradient was asked for last; None where f_t is the linear <g_t, ·>."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from regret.adversaries.base import Adversary, Stream
-from structures.arrays import Array, asarray_like, namespace, require_finite
+from structures.arrays import Array, asarray_like, dtype_name, namespace, own, require_finite
 
 __all__ = ["FixedSequence"]
 
@@ -21,7 +21,7 @@ class FixedSequence(Adversary):
     """Replays `gradients`: (T, *shape) for every element alike, or (T, B, *shape).
 
     It plays in the array's own namespace and dtype unless the game is given an x0. Raises ValueError for an empty or
-    non-finite array. Numbers that are not floating (a list of ±1, say) become float64.
+    non-finite array, TypeError for complex numbers. Numbers that are not floating (a list of ±1, say) become float64.
     """
 
     gradients: Array = field(repr=False)
@@ -34,6 +34,8 @@ class FixedSequence(Adversary):
         if isinstance(gradients, list | tuple):
             gradients = np.asarray(gradients, dtype=np.float64)
         xp = namespace(gradients)
+        if xp.isdtype(gradients.dtype, "complex floating"):
+            raise TypeError(f"gradients must be real, got {dtype_name(gradients)}.")
         if not xp.isdtype(gradients.dtype, "real floating"):
             gradients = xp.astype(gradients, xp.float64)
         if gradients.ndim < 2 or 0 in gradients.shape:
@@ -41,7 +43,7 @@ class FixedSequence(Adversary):
                 f"gradients must be (T, *shape) or (T, B, *shape), not empty; got {tuple(gradients.shape)}."
             )
         require_finite("gradients", gradients)
-        object.__setattr__(self, "gradients", xp.asarray(gradients, copy=True))
+        object.__setattr__(self, "gradients", own(gradients))
 
     @property
     def length(self) -> int:

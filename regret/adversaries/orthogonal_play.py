@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -41,9 +42,8 @@ class OrthogonalPlay(Adversary):
         shape = parameter_shape(self.shape)
         if len(shape) > 2:
             raise ValueError(f"orthogonal play is for vectors and matrices, got shape {shape}.")
-        *leading, n = shape
-        m = leading[0] if leading else 1
-        if n < 3 * m:
+        m = shape[0] if len(shape) == 2 else 1
+        if prod(shape) < 3 * m * m:
             raise ValueError(f"orthogonal play needs n ≥ 3m columns for m rows, got shape {shape}.")
         rows = tuple(float(r) for r in np.broadcast_to(self.rows, (m,)))
         object.__setattr__(self, "shape", shape)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import array_api_compat
 
 from regret.adversaries.base import Adversary, Stream, parameter_shape
-from structures.arrays import Array
+from structures.arrays import Array, own
 
 __all__ = ["PythonLoss"]
 
@@ -21,7 +21,8 @@ class PythonLoss(Adversary):
     """Losses from callables on the whole batch.
 
     ``value(t, x)`` maps (B, *shape) to (B,), element by element; ``gradient(t, x)`` to (B, *shape). Without `gradient`
-    the iterates must be torch tensors, and the gradient is autograd's. That the losses are convex is the caller's claim.
+    the iterates must be torch tensors, and the gradient is autograd's. Both see copies of the iterates, which they may
+    change. That the losses are convex is the caller's claim. A game raises ValueError for values of another shape.
     """
 
     shape: tuple[int, ...]
@@ -46,18 +47,25 @@ class _CallableStream(Stream):
 
     def gradient(self, t: int, x: Array) -> Array:
         if self._adversary.gradient is not None:
-            return self._adversary.gradient(t, x)
+            gradient = self._adversary.gradient(t, own(x))
+            return gradient.detach() if array_api_compat.is_torch_array(gradient) else gradient
         return _autograd(self._adversary.value, t, x)
 
     def loss(self, t: int, x: Array) -> Array:
-        return self._adversary.value(t, x)
+        values = self._adversary.value(t, own(x))
+        if tuple(getattr(values, "shape", ())) != (x.shape[0],):
+            raise ValueError(
+                f"value(t, x) has shape {tuple(getattr(values, 'shape', ()))} for x of shape {tuple(x.shape)}, expected "
+                f"({x.shape[0]},): one loss for each batch element, so sum over the parameter's axes only."
+            )
+        return values
 
 
 def _autograd(value: Callable[[int, Array], Array], t: int, x: Array) -> Array:
     """∇ of the sum over the batch: each element's loss depends on its own parameter only."""
     import torch
 
-    leaf = x.detach().clone().requires_grad_(True)
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(value(t, leaf).sum(), leaf)
     return gradient

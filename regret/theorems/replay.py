@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from regret.rounding import discounted_cumsum
 from regret.theorems.constants import unit_roundoff
 from regret.trace import Trace
 from structures.arrays import to_numpy
@@ -51,6 +52,8 @@ def _contradictions(run: Trace) -> Iterator[str]:
         inner = run.scalars["inner"]
         if not _bracketed(run, np.cumsum(inner, axis=0), np.cumsum(np.abs(inner), axis=0)):
             yield "the regret is not the sum of the inner products <g, x - u>"
+        if run.discounted_regret is not None and not _discounted(run, run.discounted("inner")):
+            yield "the discounted regret is not the sum of the discounted inner products"
     if run.distance is not None and np.any(np.diff(run.distance, axis=0) < 0):
         yield "the running maximum of the distances decreases"
 
@@ -74,6 +77,12 @@ def _replayed(run: Trace) -> Check:
     regret, size = _regret_of_history(run, iterates[:-1], gradients)
     if not _bracketed(run, regret, size):
         return Check(False, -1.0, "the regret is not that of the recorded iterates and gradients")
+    if run.discounted_regret is not None and not _discounted(
+        run, _discounted_of_history(run, iterates[:-1], gradients)
+    ):
+        return Check(False, -1.0, "the discounted regret is not that of the recorded iterates and gradients")
+    if run.distances is not None and not _far_apart(run, iterates[:-1]):
+        return Check(False, -1.0, "the distances are not those of the recorded iterates")
     return Check(True, allowed - worst, f"every step was repeated, to a relative {worst:.2g}; the sums agree")
 
 
@@ -93,8 +102,42 @@ def _regret_of_history(run: Trace, x: np.ndarray, g: np.ndarray) -> tuple[np.nda
     return won + best, np.cumsum(lengths, axis=0) * reach + np.abs(best)
 
 
+def _discounted_of_history(run: Trace, x: np.ndarray, g: np.ndarray) -> np.ndarray:  # (T, B)
+    """The discounted linear regret of the history."""
+    axes, fade = tuple(range(2, x.ndim)), run.beta**0.5
+    won, total = discounted_cumsum(np.sum(g * x, axis=axes), fade), discounted_cumsum(g, fade)
+    if run.comparator is not None:
+        return won - np.sum(total * run.comparator, axis=axes)
+    return won if run.domain is None else won + to_numpy(run.domain.support(-total))
+
+
+def _discounted(run: Trace, regret: np.ndarray) -> bool:
+    """Whether a discounted regret lies in the recorded bracket, up to the order of summation."""
+    lower, upper = run.discounted_regret_lower, run.discounted_regret
+    if lower is None or upper is None:
+        return False
+    room = _room(run) * np.cumsum(np.abs(run.scalars["inner"]) + np.abs(regret), axis=0)
+    return bool(np.all((regret >= lower - room) & (regret <= upper + room)))
+
+
+def _far_apart(run: Trace, x: np.ndarray) -> bool:
+    """Whether every recorded running maximum is at least the distance of the recorded iterates, in each norm."""
+    away = x - np.asarray(run.comparator)
+    for name, norm in run.learner.norms().items():
+        found = np.maximum.accumulate(to_numpy(norm(away)), axis=0)
+        if not _close(found, (run.distances or {})[name], found * (_room(run) / SLACK)):
+            return False
+    main = next(iter(run.learner.norms()))
+    return _close((run.distances or {})[main], np.asarray(run.distance), np.asarray(run.distance))
+
+
+def _room(run: Trace) -> float:
+    """Relative room for sums in another order, in the precision of the game."""
+    return SLACK if unit_roundoff(run) < 1e-12 else 1e-4
+
+
 def _bracketed(run: Trace, regret: np.ndarray, size: np.ndarray) -> bool:
-    room = SLACK * size if unit_roundoff(run) < 1e-12 else 1e-4 * size
+    room = _room(run) * size
     return bool(np.all((regret >= run.regret_lower - room) & (regret <= run.regret + room)))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,7 @@ def tampered(**factors: float) -> Trace:
     return replace(run, **changed)
 
 
+@cache
 def staircase(dim: int) -> Trace:
     game = Staircase(dim, rate=0.3, growth=0.05, drift=0.03)
     learner = AdaptiveRegularization(MonotoneCone((dim,)), lr=game.rate, eps=game.eps)
@@ -209,6 +210,7 @@ def _far_comparator() -> Trace:
     return play(tuned(Diagonal((1,)), Box(1.0)), FixedSequence(-np.ones((200, 1))), 200, comparator=np.array([10.0]))
 
 
+@cache
 def _euclidean() -> Trace:
     """Small gradients of a flat direction push the iterate along the sphere, which the norm of H_t would not allow."""
     learner = EuclideanProjection(Diagonal((2,)), lr=2**0.5, domain=L2Ball(1.0))

@@ -30,6 +30,7 @@ from regret.theorems.assumptions import (
 from regret.theorems.budget import rounding_budget
 from regret.theorems.constants import damping_trace, distance, rates
 from regret.trace import Trace
+from theory.certificate import Certificate
 from theory.citation import Citation
 from theory.theorem import Example, Kind, Theorem
 
@@ -69,6 +70,12 @@ class StructuredRegret(Theorem):
     def trivial(self, run: Trace) -> np.ndarray | None:
         """What a player in the domain can lose at most."""
         return run.width_sum
+
+    def certificate(self, run: Trace) -> Certificate | None:
+        """In exact arithmetic, for a small run with its history. Subclasses that say something else have none."""
+        from regret.theorems.rigorous import regret_certificate
+
+        return regret_certificate(run) if type(self) is StructuredRegret else None
 
     def examples(self) -> Iterable[Example]:
         from regret.theorems.runs import regret_examples

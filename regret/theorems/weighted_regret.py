@@ -17,7 +17,7 @@ Source: derived here (docs/proofs/regret.md#theorem-r-w); arXiv 2511.20584, Algo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import ClassVar
 
 import numpy as np
@@ -142,6 +142,7 @@ def _turning() -> Trace:
     return play(learner, FixedSequence(gradients), 120)
 
 
+@cache
 def _cone() -> Trace:
     dim, beta = 3, 1.0 - 1e-7
     game = runs.Staircase(dim, rate=0.3, growth=0.05, drift=0.03)

@@ -160,25 +160,33 @@ def _least(name: str, A: Array, reference: Array) -> Check:
     values, scales = eigh(A)[0], eigh(reference)[0]
     xp = namespace(values)
     size = xp.max(xp.abs(scales), axis=-1)
-    lowest = values[..., 0] / xp.where(size > 0, size, xp.ones_like(size))
+    smallest = float(xp.finfo(values.dtype).smallest_normal)  # below it rounding is absolute
+    lowest = values[..., 0] / (size + smallest)
     worst = float(to_numpy(xp.min(lowest)))
     allowed = tolerance(values, A.shape[-1])
     return Check(worst >= -allowed, worst + allowed, f"the least eigenvalue of {name} is {worst:.3g} beside its size")
 
 
 def _positive(run: Instance) -> Check:
-    if run.structure.precision == 0.0:
-        return _least("M", run.M, run.M)
-    values = eigh(run.M)[0]
-    lowest = float(to_numpy(namespace(values).min(values[..., 0] / values[..., -1])))
-    reason = (
-        f"the least eigenvalue of M is {lowest:.3g} of the largest; without a closed form the minimiser needs M ≻ 0"
-    )
+    """M ⪰ 0 and N ⪰ 0 up to rounding; both definite where P_H has no closed form, whose minimiser may not exist otherwise."""
+    judge = _definite if run.structure.precision > 0 else lambda name, A: _least(name, A, A)
+    checks = [judge(name, A) for name, A in (("M", run.M), ("N", run.N)) if A is not None]
+    return min(checks, key=lambda check: check.margin)
+
+
+def _definite(name: str, A: Array) -> Check:
+    values = eigh(A)[0]
+    xp = namespace(values)
+    top = values[..., -1]
+    lowest = float(to_numpy(xp.min(values[..., 0] / xp.where(top > 0, top, xp.ones_like(top)))))
+    reason = f"the least eigenvalue of {name} is {lowest:.3g} of the largest; without a closed form it must be positive"
     return Check(lowest > DEFINITE, lowest - DEFINITE, reason)
 
 
 POSITIVE = Assumption(
-    "positive", r"M \succeq 0; \ M \succ 0 \text{ where } P_{\mathcal H} \text{ is solved for}", _positive
+    "positive",
+    r"M, N \succeq 0; \quad M, N \succ 0 \text{ where } P_{\mathcal H} \text{ has no closed form}",
+    _positive,
 )
 ORDERED = Assumption("ordered", r"M \preceq N", lambda run: _least("N - M", run.N - run.M, run.N))
 

@@ -53,7 +53,8 @@ def projection_error(M: Array) -> Array:  # (..., d, d) -> (...)
 
 def relative_error(M: Array) -> Array:  # (..., d, d) -> (..., 1)
     """Rounding of E(M) beside the size of M, for entries that were divided by it."""
-    return (projection_error(M) / positive_or_one(row_norm(M)))[..., None]
+    smallest = float(namespace(M).finfo(M.dtype).smallest_normal)
+    return tolerance(M, M.shape[-1]) * (1.0 + smallest / positive_or_one(row_norm(M)))[..., None]
 
 
 def projected_spectrum(K: Structure, M: Array) -> Array:  # (..., d, d) -> (..., d)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from structures.diagonal import Diagonal
 from structures.full import Full
-from structures.lemmas.assumptions import CUMULATIVE, DAMPED, UNITAL
+from structures.lemmas.assumptions import CONE, CUMULATIVE, DAMPED, UNITAL
 from structures.lemmas.instance import STRICT, Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, misuse
 from structures.lemmas.sequence import growth_and_energy, steps
@@ -25,8 +25,8 @@ class StepStability(Law):
         r"g_t^\top H_t^{-1} g_t \le 2(\operatorname{Tr} H_t - \operatorname{Tr} H_{t-1}), \qquad "
         r"\textstyle\sum_t g_t^\top H_t^{-1} g_t \le 2(\operatorname{Tr} H_T - d\sqrt\epsilon)"
     )
-    subject = "each step of a run, and the sums up to it; no structure is needed"
-    assumptions = (DAMPED, CUMULATIVE, UNITAL)
+    subject = "each step of a run, and the sums up to it; any cone will do, convex or not"
+    assumptions = (DAMPED, CUMULATIVE, CONE, UNITAL)
     axes = ("step", "instance", "entry")
 
     def sides(self, run: Instance) -> Sides:

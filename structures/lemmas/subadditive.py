@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from structures.arrays import eye, namespace
 from structures.diagonal import Diagonal
-from structures.lemmas.assumptions import POSITIVE, UNITAL
+from structures.lemmas.assumptions import CONVEX, POSITIVE, UNITAL
 from structures.lemmas.instance import Instance, make_instance
-from structures.lemmas.law import Law, Sides, derived
+from structures.lemmas.law import Law, Sides, derived, misuse
 from structures.lemmas.rounding import (
     positive_or_one,
     projected_spectrum,
@@ -17,6 +19,7 @@ from structures.lemmas.rounding import (
     row_norm,
     trace_root_error,
 )
+from structures.not_structured import KroneckerSet
 from theory.theorem import Example, Kind
 
 __all__ = ["Subadditive"]
@@ -31,8 +34,8 @@ class Subadditive(Law):
         r"\operatorname{Tr} P_{\mathcal H}(M + N) \le \operatorname{Tr} P_{\mathcal H}(M) + \operatorname{Tr} P_{\mathcal H}(N), "
         r"\qquad \operatorname{Tr} P_{\mathcal H}(M + \epsilon I) \le \operatorname{Tr} P_{\mathcal H}(M) + d\sqrt\epsilon"
     )
-    subject = "traces of preconditioners of sums; no structure is needed beyond I being in the set"
-    assumptions = (POSITIVE, UNITAL)
+    subject = "traces of preconditioners of sums; convexity is needed, closure under squaring is not"
+    assumptions = (POSITIVE, CONVEX, UNITAL)
 
     def sides(self, run: Instance) -> Sides:
         K, xp = run.structure, namespace(run.M)
@@ -55,6 +58,9 @@ class Subadditive(Law):
         shift = 2.0 * positive_or_one(row_norm(run.M))[..., None, None] * eye(3, run.M)
         broken = replace(run, M=run.M - shift)
         yield Example("M is indefinite", lambda: broken, expect=("HYPOTHESIS_FAILED",), breaks="positive")
+        corners = [np.diag(np.where(np.arange(4) == i, 1.0, 1e-6))[None] for i in (0, 3)]
+        run = Instance(KroneckerSet((2, 2)), M=corners[0], N=corners[1])
+        yield from misuse("Kronecker products, two opposite corners", run, "convex")
 
 
 def _orthogonal() -> Instance:

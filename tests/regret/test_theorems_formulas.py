@@ -125,6 +125,16 @@ def test_a_number_that_was_changed_afterwards_is_noticed(field):
     assert verdict.kind == "HYPOTHESIS_FAILED", (field, str(verdict))
 
 
+@pytest.mark.parametrize("field", ["discounted_regret", "distance", "distances"])
+def test_what_only_some_runs_have_is_looked_at_too(field):
+    run = runs.unconstrained("LeftKronecker", accumulate="weighted", beta=0.9, keep_history=True)
+    assert run.verify("weighted-regret").kind == "VERIFIED"
+    value = getattr(run, field)
+    smaller = {name: 0.5 * series for name, series in value.items()} if field == "distances" else 0.5 * value - 1.0
+    verdict = replace(run, **{field: smaller}).verify("weighted-regret")
+    assert verdict.kind == "HYPOTHESIS_FAILED", str(verdict)
+
+
 def test_without_a_history_the_verdict_says_that_steps_were_not_repeated():
     verdict = runs.signs("AdaGrad", 40).verify("structured-regret")
     assert "not repeated" in verdict.evidence["assumptions"]["faithful"]

@@ -31,7 +31,7 @@ def checked(certificate: Certificate) -> str:
 
 
 def number(document, key="value"):
-    return checker._number(document.inputs[key], key)
+    return checker.number(document.inputs[key], key)
 
 
 def spectrum(values, seed=0):
@@ -185,7 +185,7 @@ def altered(document, path):
     place = copied
     for key in path[:-1]:
         place = place[key]
-    place[path[-1]] = write(checker._number(place[path[-1]], "entry") + 1)
+    place[path[-1]] = write(checker.number(place[path[-1]], "entry") + 1)
     return copied
 
 
@@ -257,7 +257,7 @@ def test_all_parts_must_hold():
 
 @given(st.fractions() | st.floats(allow_nan=False, allow_infinity=False).map(Fraction))
 def test_numbers_survive_writing_exactly(value):
-    assert checker._number(json.loads(json.dumps(write(value))), "x") == value
+    assert checker.number(json.loads(json.dumps(write(value))), "x") == value
 
 
 @pytest.mark.parametrize(
