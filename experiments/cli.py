@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import verbs
@@ -62,15 +65,29 @@ def main(
     calls = {"list": verbs.show, "run": verbs.run, "status": verbs.status, "report": verbs.report}
     store = Store(options.results)
     try:
-        if options.verb == "verify":
-            return verbs.verify(chosen, store, options, theorems)
-        return calls[options.verb](chosen, store, options)
+        with _terminated_like_interrupted():
+            if options.verb == "verify":
+                return verbs.verify(chosen, store, options, theorems)
+            return calls[options.verb](chosen, store, options)
     except KeyboardInterrupt:
         print("interrupted; what is stored stays stored", file=sys.stderr)
         return verbs.INTERRUPTED
     except BrokenPipeError:  # `... | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM (`kill`, `timeout`, a job scheduler) ends a sweep like Ctrl-C: workers left behind would compute on."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -132,7 +149,6 @@ def _cuda_available() -> bool:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text}")
+    return int(text)

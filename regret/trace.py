@@ -126,10 +126,23 @@ class Trace:
     # --- what it says ----------------------------------------------------------------------------------------------------
 
     def verify(self, theorem: str | Theorem, **options: Any) -> Verdict:
-        """The verdict of a theorem (or of its id) on this run; options are those of ``theory.verify``."""
+        """The verdict of a theorem (or of its id) on this run; options are those of ``theory.verify``.
+
+        Raises KeyError for an unknown id, naming close ones, and TypeError for a theorem that does not speak about games.
+        """
         import theory
 
-        return theory.verify(theory.get(theorem) if isinstance(theorem, str) else theorem, self, **options)
+        chosen = theory.get(theorem) if isinstance(theorem, str) else theorem
+        if not isinstance(chosen, theory.Theorem):
+            raise TypeError(
+                f"verify takes the id of a theorem, or a Theorem (an object, not its class); got {theorem!r}."
+            )
+        try:
+            return theory.verify(chosen, self, **options)
+        except AttributeError as error:
+            if error.obj is not self:
+                raise
+            raise TypeError(f"{chosen.id} does not speak about a game, but about {chosen.subject}.") from error
 
     def columns(self, horizons: Sequence[int] | None = None) -> dict[str, np.ndarray]:
         """One row for each horizon and element: "horizon", "element" and every (T, B) series. Default: all horizons."""

@@ -11,6 +11,7 @@ Source: Array API standard 2024.12, <https://data-apis.org/array-api/latest/>.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import cache
 from math import prod
@@ -27,6 +28,7 @@ __all__ = [
     "eye",
     "like",
     "own",
+    "positive_sizes",
     "namespace",
     "require_finite",
     "require_shape",
@@ -140,6 +142,17 @@ def tree_leaves(coordinates: Coordinates) -> list[Array]:
     if isinstance(coordinates, tuple):
         return [leaf for part in coordinates for leaf in tree_leaves(part)]
     return [coordinates]
+
+
+def positive_sizes(name: str, shape: Any) -> tuple[int, ...]:
+    """The `shape` that `name` is given, as a tuple. Raises TypeError unless it holds integers, ValueError unless all ≥ 1."""
+    try:
+        sizes = tuple(operator.index(n) for n in shape)
+    except TypeError as error:
+        raise TypeError(f"{name} needs a shape: a tuple of integers such as (2, 3), got {shape!r}.") from error
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"{name} needs a shape of positive sizes, got {shape!r}.")
+    return sizes
 
 
 def require_shape(name: str, x: Array, trailing: tuple[int, ...]) -> None:

@@ -34,6 +34,7 @@ from structures.arrays import (
     eye,
     like,
     namespace,
+    positive_sizes,
     require_finite,
     require_shape,
     sym,
@@ -61,10 +62,7 @@ class Structure(ABC):
     )
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
-        if not shape or min(shape) < 1:
-            raise ValueError(f"{type(self).__name__} needs a shape of positive sizes, got {self.shape!r}.")
-        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "shape", positive_sizes(type(self).__name__, self.shape))
 
     @classmethod
     def examples(cls) -> list[Structure]:
@@ -83,8 +81,8 @@ class Structure(ABC):
 
     @property
     def spectrum_size(self) -> int:
-        """r, the number of eigenvalues that a `Factor` of this structure keeps (each with its weight)."""
-        return self.rank
+        """r, the number of eigenvalues that a `Factor` of this structure keeps (each with its weight): d by default."""
+        return self.dim if type(self).factor is Structure.factor else self.rank
 
     # --- the two methods that define a structure -------------------------------------------------------------------
 
@@ -170,16 +168,8 @@ class Structure(ABC):
 
     def adaptive_norm(self, Gs: Array) -> Array:  # (T, ..., *shape) -> (...)
         """|||g_{1:T}|||_H = Tr P_H(Σ_t g_t g_tᵀ); homogeneous of degree one in the gradients."""
-        xp = namespace(Gs)
-        g = self.flatten(Gs)
-        if g.ndim < 2:
-            raise ValueError(
-                f"Gs has shape {tuple(Gs.shape)}: a leading axis over time is missing; pass Gs[None] for one step."
-            )
-        require_finite("Gs", g)
-        scale = xp.max(xp.abs(g), axis=(0, -1))
-        safe = xp.where(scale > 0, scale, xp.ones_like(scale))
-        total = tree_map(lambda c: xp.sum(c, axis=0), self.outer(self.unflatten(g / safe[..., None])))
+        unit, scale = self._unit_sequence(Gs)
+        total = tree_map(lambda c: namespace(c).sum(c, axis=0), self.outer(unit))
         return scale * self.trace(self.root(total))
 
     # --- shapes ------------------------------------------------------------------------------------------------------
@@ -204,6 +194,19 @@ class Structure(ABC):
         scale = xp.max(xp.abs(x), axis=-1)
         safe = xp.where(scale > 0, scale, xp.ones_like(scale))
         return self.unflatten(x / safe[..., None]), scale
+
+    def _unit_sequence(self, Gs: Array) -> tuple[Array, Array]:  # (T, ..., *shape) -> (T, ..., *shape), (...)
+        """Each sequence divided by its largest entry, and that entry."""
+        xp = namespace(Gs)
+        g = self.flatten(Gs)
+        if g.ndim < 2:
+            raise ValueError(
+                f"Gs has shape {tuple(Gs.shape)}: a leading axis over time is missing; pass Gs[None] for one step."
+            )
+        require_finite("Gs", g)
+        scale = xp.max(xp.abs(g), axis=(0, -1))
+        safe = xp.where(scale > 0, scale, xp.ones_like(scale))
+        return self.unflatten(g / safe[..., None]), scale
 
     def _symmetric(self, M: Array) -> Array:  # (..., d, d)
         """The symmetric part of a checked d×d input of `project`."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from structures.arrays import Array, Coordinates, asarray_like, namespace, to_numpy, tolerance
+from structures.arrays import Array, Coordinates, asarray_like, namespace, positive_sizes, to_numpy, tolerance
 from structures.base import Structure
 from structures.diagonal import Diagonal
 from structures.factor import Factor
@@ -144,7 +144,8 @@ class BlockDiagonal(DirectSum):
     """A full matrix per layer, on the concatenated vector; coordinates are a tuple of (..., d_l, d_l) arrays."""
 
     def __init__(self, layers: Sequence[Sequence[int]]) -> None:
-        super().__init__([Full((prod(layer),)) for layer in layers])
+        shapes = [positive_sizes("each layer of BlockDiagonal([shape, ...])", layer) for layer in layers]
+        super().__init__([Full((prod(shape),)) for shape in shapes])
 
     @classmethod
     def examples(cls) -> list[Structure]:

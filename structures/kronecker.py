@@ -22,7 +22,7 @@ from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
-from structures.arrays import Array, eye, like, namespace, sym
+from structures.arrays import Array, eye, like, namespace, positive_sizes, sym
 from structures.base import Structure
 from structures.factor import Factor
 from structures.roots import clip_to_psd, eigh, rank_floor
@@ -148,7 +148,7 @@ class _OneSided(ModeK):
     _axis: ClassVar[int]
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        shape = tuple(shape)
+        shape = positive_sizes(type(self).__name__, shape)
         if len(shape) != 2:
             raise ValueError(f"{type(self).__name__} needs a matrix parameter (m, n), got shape {shape}.")
         object.__setattr__(self, "shape", shape)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
 
-from structures.arrays import Array, like, namespace
+from structures.arrays import Array, like, namespace, positive_sizes
 from structures.base import Structure
 from structures.commutative import Commutative
 
@@ -27,8 +27,8 @@ class Layerwise(Commutative):
     layers: tuple[tuple[int, ...], ...]  # the layers' shapes, in the order of concatenation
 
     def __init__(self, layers: Sequence[Sequence[int]]) -> None:
-        shapes = tuple(tuple(int(n) for n in layer) for layer in layers)
-        if not shapes or any(not layer or min(layer) < 1 for layer in shapes):
+        shapes = tuple(positive_sizes("each layer of Layerwise([shape, ...])", layer) for layer in layers)
+        if not shapes:
             raise ValueError(f"Layerwise needs a list of layer shapes, such as [(10, 64), (10,)], got {layers!r}.")
         object.__setattr__(self, "layers", shapes)
         object.__setattr__(self, "shape", (sum(prod(layer) for layer in shapes),))

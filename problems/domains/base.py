@@ -32,7 +32,7 @@ from problems.domains.facts import smallest_multiplicity
 from problems.domains.metric import Metric
 from problems.domains.vectors import norm
 from structures import Factor, Structure
-from structures.arrays import Array, like, namespace, require_finite, require_shape, tolerance
+from structures.arrays import Array, like, namespace, positive_sizes, require_finite, require_shape, tolerance
 
 __all__ = ["Domain"]
 
@@ -52,7 +52,7 @@ class Domain(ABC):
 
     def on(self, shape: Sequence[int]) -> Self:
         """The same set for parameters of a given shape; raises ValueError when the domain does not fit it."""
-        sizes = tuple(int(n) for n in shape)
+        sizes = positive_sizes(type(self).__name__, shape)
         return self if sizes == self.shape else replace(self, shape=sizes)
 
     # --- what a domain writes, on flattened parameters ------------------------------------------------------------------

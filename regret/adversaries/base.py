@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from structures.arrays import Array, asarray_like
+from structures.arrays import Array, asarray_like, positive_sizes
 
 if TYPE_CHECKING:
     from problems.losses import Objective
@@ -122,8 +122,5 @@ def generators(batch: int, seed: int, first: int = 0) -> list[np.random.Generato
 
 
 def parameter_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """`shape` as a tuple of positive integers; raises ValueError otherwise."""
-    sizes = tuple(int(n) for n in shape)
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"an adversary needs a parameter shape of positive sizes, got {shape!r}.")
-    return sizes
+    """`shape` as a tuple of positive integers; raises ValueError or TypeError otherwise."""
+    return positive_sizes("an adversary", shape)

@@ -26,6 +26,7 @@ from regret.learners.base import (
     Metric,
     State,
     check_damping,
+    check_domain,
     check_rate,
     inner,
     norm2,
@@ -68,8 +69,8 @@ class AdaptiveRegularization(Learner):
     (of the objective ½‖x - y‖²_{H_t}), ``dropped`` ‖P g_t‖₂ with P the null space of the pseudo-inverse, zero unless a
     gradient is too small beside the earlier ones to be seen.
 
-    Raises ValueError for lr ≤ 0, eps < 0, beta outside (0, 1], beta without forgetting or forgetting without beta, and
-    for a structure whose E(M) does not determine P_H(M).
+    Raises ValueError for lr ≤ 0, eps < 0, beta outside (0, 1], beta without forgetting or forgetting without beta, for a
+    domain of another size, and for a structure whose E(M) does not determine P_H(M).
     """
 
     structure: Structure
@@ -89,8 +90,7 @@ class AdaptiveRegularization(Learner):
         object.__setattr__(self, "lr", check_rate(self.lr))
         object.__setattr__(self, "eps", check_damping(self.eps))
         object.__setattr__(self, "beta", float(self.beta))
-        if self.domain is not None:
-            object.__setattr__(self, "domain", self.domain.on(self.structure.shape))
+        object.__setattr__(self, "domain", check_domain(self.domain, self.structure.shape))
 
     def norms(self) -> dict[str, Callable[[Array], Array]]:
         return {"structure": self.structure.norm, **super().norms()}

@@ -14,22 +14,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from math import isfinite
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from math import prod
+from typing import Any, ClassVar, Protocol
 
 import array_api_compat
 import numpy as np
 
+from problems.domains import Domain
 from structures.arrays import Array, dtype_name, namespace, require_finite, require_shape, to_numpy
-
-if TYPE_CHECKING:
-    from problems.domains import Domain
 
 __all__ = [
     "Learner",
     "Metric",
     "State",
     "check_damping",
+    "check_domain",
     "check_rate",
     "inner",
     "norm2",
@@ -90,17 +89,30 @@ def norm2(X: Array) -> Array:  # (B, *shape) -> (B,)
 
 def check_rate(lr: float | Sequence[float]) -> float | tuple[float, ...]:
     """A learning rate, or one for each batch element, as Python floats; all must be positive and finite."""
-    rates = (lr,) if isinstance(lr, int | float) else tuple(float(rate) for rate in to_numpy(lr).reshape(-1))
-    if not rates or not all(isfinite(rate) and rate > 0 for rate in rates):
+    rates = to_numpy(lr)
+    fits = rates.ndim <= 1 and rates.size > 0 and rates.dtype.kind in "iuf"
+    if not fits or not np.all(np.isfinite(rates) & (rates > 0)):
         raise ValueError(f"lr must be a positive, finite number (or one for each batch element), got {lr!r}.")
-    return float(rates[0]) if isinstance(lr, int | float) else rates
+    return float(rates) if rates.ndim == 0 else tuple(float(rate) for rate in rates)
 
 
 def check_damping(eps: float) -> float:
     """ε as a Python float; raises ValueError unless it is finite and ≥ 0."""
-    if not (isfinite(eps) and eps >= 0):
+    value = to_numpy(eps)
+    if value.ndim > 0 or value.dtype.kind not in "iuf" or not (np.isfinite(value) and value >= 0):
         raise ValueError(f"eps must be a finite number ≥ 0, got {eps!r}: it is added to squares of gradients.")
-    return float(eps)
+    return float(value)
+
+
+def check_domain(domain: Domain | None, shape: tuple[int, ...]) -> Domain | None:
+    """The domain for parameters of `shape`; raises TypeError for something else, ValueError for one of another size."""
+    if domain is None:
+        return None
+    if not isinstance(domain, Domain):
+        raise TypeError(f"domain must be None or a Domain, such as L2Ball(1.0), got {domain!r}.")
+    if domain.shape is not None and prod(domain.shape) != prod(shape):
+        raise ValueError(f"{domain} has {prod(domain.shape)} parameters, but the learner's shape is {shape}.")
+    return domain.on(shape)
 
 
 def per_element(lr: float | tuple[float, ...], x: Array) -> float | Array:  # -> scalar or (B, 1, ..., 1)

@@ -17,13 +17,14 @@ from regret.learners.base import (
     Learner,
     Metric,
     State,
+    check_domain,
     check_rate,
     inner,
     per_element,
     require_gradient,
     require_start,
 )
-from structures.arrays import Array, like, namespace
+from structures.arrays import Array, like, namespace, positive_sizes
 
 if TYPE_CHECKING:
     from problems.domains import Domain
@@ -54,15 +55,12 @@ class OnlineGradientDescent(Learner):
     schedule: Literal["constant", "inverse_sqrt"] = "constant"
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
-        if not shape or min(shape) < 1:
-            raise ValueError(f"OnlineGradientDescent needs a shape of positive sizes, got {self.shape!r}.")
+        shape = positive_sizes("OnlineGradientDescent", self.shape)
         if self.schedule not in ("constant", "inverse_sqrt"):
             raise ValueError(f"schedule must be 'constant' or 'inverse_sqrt', got {self.schedule!r}.")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "lr", check_rate(self.lr))
-        if self.domain is not None:
-            object.__setattr__(self, "domain", self.domain.on(shape))
+        object.__setattr__(self, "domain", check_domain(self.domain, shape))
 
     def init(self, x0: Array) -> State:  # (B, *shape)
         x = require_start(x0, self.shape)

@@ -29,6 +29,7 @@ from regret.learners.base import (
     Metric,
     State,
     check_damping,
+    check_domain,
     check_rate,
     per_element,
     require_gradient,
@@ -75,8 +76,7 @@ class GramFullMatrix(Learner):
         object.__setattr__(self, "eps", check_damping(self.eps))
         if self.horizon != int(self.horizon) or self.horizon < 1:
             raise ValueError(f"horizon must be an integer ≥ 1, got {self.horizon!r}: the gradients are preallocated.")
-        if self.domain is not None:
-            object.__setattr__(self, "domain", _ball(self.domain).on(self.shape))
+        object.__setattr__(self, "domain", check_domain(_ball(self.domain), self.shape))
 
     @property
     def structure(self) -> Full:
@@ -219,11 +219,11 @@ class _Span(Full):
         return namespace(row).broadcast_to(self.unflatten(row), (*values.shape[:-1], *self.shape))
 
 
-def _ball(domain: Any) -> Domain:
-    """`domain` if it is an L2Ball; otherwise ValueError with the reason."""
+def _ball(domain: Any) -> Domain | None:
+    """`domain` if it is None or an L2Ball; otherwise ValueError with the reason."""
     from problems.domains import L2Ball
 
-    if not isinstance(domain, L2Ball):
+    if not (domain is None or isinstance(domain, L2Ball)):
         raise ValueError(
             f"GramFullMatrix can only project on an L2Ball, got {domain!r}: other projections leave the span of the "
             f"gradients. Use AdaptiveRegularization(Full(shape), ...) for a small d."

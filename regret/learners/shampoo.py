@@ -27,7 +27,7 @@ from regret.learners.base import (
     require_gradient,
     require_start,
 )
-from structures.arrays import Array, eye, like, namespace
+from structures.arrays import Array, eye, like, namespace, positive_sizes
 from structures.roots import clip_to_psd, eigh, rank_floor, values_power
 
 __all__ = ["TwoSidedShampoo"]
@@ -89,8 +89,8 @@ class TwoSidedShampoo(Learner):
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
-        if len(shape) != 2 or min(shape) < 1:
+        shape = positive_sizes("TwoSidedShampoo", self.shape)
+        if len(shape) != 2:
             raise ValueError(f"TwoSidedShampoo needs a matrix parameter (m, n), got {self.shape!r}.")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "lr", check_rate(self.lr))

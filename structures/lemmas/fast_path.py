@@ -11,6 +11,7 @@ from structures.lemmas.dual_vector import dual_error, unit
 from structures.lemmas.instance import Instance, make_instance
 from structures.lemmas.law import Law, Sides, derived, flat, misuse, project
 from structures.lemmas.rounding import positive_or_one, row_norm
+from structures.lemmas.sequence import adaptive_error, second_moment
 from structures.not_structured import TextbookOneSided
 from structures.roots import eigh, matrix_power
 from theory.theorem import Example, Kind
@@ -24,8 +25,9 @@ class FastPath(Law):
     kind = Kind.EXACT
     source = derived("fast-path")
     statement = (
-        r"\text{outer, identity, apply, trace, power and factor of coordinates } c \text{ equal } "
-        r"E(gg^\top),\ I,\ Cx,\ \operatorname{Tr} C,\ C^p,\ \langle x, C^p x\rangle \text{ of the matrix } C"
+        r"\text{outer, identity, apply, trace, power, factor and the norms of coordinates } c \text{ equal } "
+        r"E(gg^\top),\ I,\ Cx,\ \operatorname{Tr} C,\ C^p,\ \langle x, C^p x\rangle \text{ of the matrix } C, "
+        r"\lambda_{\max}(E(xx^\top))^{1/2},\ \operatorname{Tr} E(\textstyle\sum_t g_t g_t^\top)^{1/2}"
     )
     subject = "a structure's overrides against the dense defaults"
     assumptions = (DECLARED,)
@@ -36,21 +38,26 @@ class FastPath(Law):
         eps = 1.0 / 16.0  # the statistic below has condition number at most 17, so negative powers keep their digits
         M = run.M / positive_or_one(row_norm(run.M))[..., None, None] + eps * eye(K.dim, run.M)
         y = K.unflatten(v)
-        root = matrix_power(project(K, v[..., :, None] * v[..., None, :]), 0.5)
-        pairs = [
-            *_operations(K, M, u),
-            *_powers(K, M, u),
-            (K.dual_norm(y)[..., None], xp.linalg.trace(root)[..., None]),
+        largest = positive_or_one(xp.max(xp.abs(K.flatten(run.gradients)), axis=(0, -1)))
+        g = K.unflatten(K.flatten(run.gradients) / largest[..., None])
+        sound = [*_operations(K, M, u), *_powers(K, M, u)]
+        singular = [
+            (K.dual_norm(y)[..., None], _trace_root(K, v[..., :, None] * v[..., None, :])),
+            (K.adaptive_norm(g)[..., None], _trace_root(K, second_moment(K, g))),
         ]
-        measured, bound = (xp.concat([pair[side] for pair in pairs], axis=-1) for side in (0, 1))
-        polynomial = 0.0 * measured[..., :-1] + K.dim * tolerance(
-            M, K.dim, 17.0**2
-        )  # c^{-1} has norm 16 and condition 17
-        singular = 2.0 * dual_error(K, y)[..., None]  # a projected square may be singular: roots lose half the digits
-        return Sides(measured, bound, xp.concat([polynomial, singular], axis=-1))
+        measured, bound = (xp.concat([pair[side] for pair in sound + singular], axis=-1) for side in (0, 1))
+        rounding = K.dim * tolerance(M, K.dim, 17.0**2)  # c^{-1} has norm 16 and condition number 17
+        halved = 2.0 * xp.stack([dual_error(K, y), adaptive_error(K, g)], axis=-1)  # roots lose half the digits
+        return Sides(measured, bound, xp.concat([0.0 * measured[..., :-2] + rounding, halved], axis=-1))
 
     def controls(self) -> Iterable[Example]:
         yield from misuse("a statistic without 1/n", make_instance(TextbookOneSided((2, 3))), "declared")
+
+
+def _trace_root(K: Structure, M: Array) -> Array:  # (B, d, d) -> (B, 1)
+    """Tr E(M)^{1/2} through the dense matrix."""
+    root = matrix_power(project(K, M), 0.5)
+    return namespace(root).linalg.trace(root)[..., None]
 
 
 def _operations(K: Structure, M: Array, u: Array) -> list[tuple[Array, Array]]:

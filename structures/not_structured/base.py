@@ -16,7 +16,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from structures.arrays import Array, Coordinates, namespace, require_finite, require_shape, sym, tolerance
+from structures.arrays import Array, Coordinates, namespace, require_shape, sym, tolerance
 from structures.base import Structure
 from structures.roots import clip_to_psd, eigh
 
@@ -48,12 +48,10 @@ class NotStructured(Structure):
         return scale * self.trace(self.preconditioner(g[..., :, None] * g[..., None, :]))
 
     def adaptive_norm(self, Gs: Array) -> Array:
-        xp = namespace(Gs)
-        g = self.flatten(Gs)
-        require_finite("Gs", g)
-        scale = xp.max(xp.abs(g), axis=(0, -1))
-        unit = g / xp.where(scale > 0, scale, xp.ones_like(scale))[..., None]
-        return scale * self.trace(self.preconditioner(xp.sum(unit[..., :, None] * unit[..., None, :], axis=0)))
+        unit, scale = self._unit_sequence(Gs)
+        g = self.flatten(unit)
+        M = namespace(g).sum(g[..., :, None] * g[..., None, :], axis=0)
+        return scale * self.trace(self.preconditioner(M))
 
     def compose(self, values: Array, basis: Any) -> Coordinates:
         """Coordinates of the element with these eigenvalues; ValueError when it is not in the linear span of the set."""

@@ -186,6 +186,17 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_resume(tmp_path):
     assert not (store.root / "failed").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM is POSIX")
+def test_a_sweep_that_is_terminated_takes_its_workers_with_it(tmp_path):
+    store, log = Store(tmp_path / "results"), tmp_path / "log"
+    process = start(store, log, "50", "0.1", "run", "--jobs", "2")
+    wait_for(2, store, process)
+    process.terminate()  # the parent alone, as a job scheduler does
+    _, err = process.communicate(timeout=PATIENCE)  # returns when the last worker has let go of the pipe
+    assert process.returncode == 130 and b"the same command resumes" in err
+    assert 2 <= len(list(store.keys())) < 50
+
+
 def test_the_callers_joblib_backend_runs_the_cells(tmp_path):
     used = []
 

@@ -207,6 +207,11 @@ def test_every_namespace_and_device_gives_the_same_numbers(K, domain, kind):
         ({"lr": -1.0}, "lr must be a positive"),
         ({"lr": float("nan")}, "lr must be a positive"),
         ({"lr": ()}, "lr must be a positive"),
+        ({"lr": [[0.1], [0.2]]}, "lr must be a positive"),
+        ({"lr": "fast"}, "lr must be a positive"),
+        ({"lr": None}, "lr must be a positive"),
+        ({"lr": 1j}, "lr must be a positive"),
+        ({"eps": None}, "eps must be a finite number ≥ 0"),
         ({"eps": -1e-9}, "eps must be a finite number ≥ 0"),
         ({"eps": float("inf")}, "eps must be a finite number ≥ 0"),
         ({"beta": 0.0, "accumulate": "ema"}, r"beta must lie in \(0, 1\]"),
@@ -238,6 +243,19 @@ def test_a_set_that_needs_all_of_m_is_refused_and_one_with_its_own_rule_is_not()
 def test_a_domain_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="shape|axes|matrix"):
         AdaptiveRegularization(Diagonal((4,)), lr=0.1, domain=SpectralBall(1.0))
+    with pytest.raises(ValueError, match="has 3 parameters, but the learner's shape is"):
+        AdaptiveRegularization(Diagonal((4,)), lr=0.1, domain=L2Ball(1.0).on((3,)))
+    assert AdaptiveRegularization(Diagonal((4,)), lr=0.1, domain=L2Ball(1.0).on((2, 2))).domain == L2Ball(1.0).on((4,))
+    for domain in ("ball", L2Ball):
+        with pytest.raises(TypeError, match="domain must be None or a Domain"):
+            AdaptiveRegularization(Diagonal((4,)), lr=0.1, domain=domain)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_rate_of_any_library_without_axes_is_one_number():
+    for rate in (np.float32(0.5), np.asarray(0.5), torch.tensor(0.5), 1):
+        lr = AdaptiveRegularization(Diagonal((2,)), lr=rate).lr  # pyright: ignore[reportArgumentType]
+        assert type(lr) is float and lr == float(rate)
+    assert AdaptiveRegularization(Diagonal((2,)), lr=np.array([0.5, 1.0])).lr == (0.5, 1.0)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

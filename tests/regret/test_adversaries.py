@@ -151,6 +151,11 @@ class TestFixedSequence:
         with pytest.raises(ValueError, match="gradients"):
             FixedSequence(G)
 
+    @pytest.mark.parametrize("G", [np.ones((2, 1), dtype=complex), torch.ones(2, 1, dtype=torch.complex64)])
+    def test_complex_numbers_are_refused(self, G):
+        with pytest.raises(TypeError, match="gradients must be real, got complex"):
+            FixedSequence(G)
+
     def test_shapes_that_do_not_fit_and_steps_beyond_the_end_are_refused(self):
         x = np.zeros((3, 2))
         with pytest.raises(ValueError, match="for a batch of 3 parameters of shape"):
@@ -180,6 +185,19 @@ class TestPythonLoss:
             assert np.array_equal(found.numpy(), expected)
             assert not found.requires_grad
             assert np.array_equal(by_hand.loss(t, x), by_torch.loss(t, torch.asarray(x)).numpy())
+
+    def test_autograd_works_where_it_is_switched_off(self):
+        x = torch.ones(1, 2, dtype=torch.float64)
+        stream = PythonLoss((2,), self.value).start(1, 0, x)
+        with torch.no_grad():
+            assert stream.gradient(0, x).tolist() == [[2.0, 2.0]]
+        with torch.inference_mode():
+            assert stream.gradient(0, x).tolist() == [[2.0, 2.0]]
+
+    def test_a_value_is_one_number_for_each_element(self):
+        stream = PythonLoss((2,), lambda t, x: (x**2).sum(), lambda t, x: 2 * x).start(3, 0, np.zeros((3, 2)))
+        with pytest.raises(ValueError, match=r"has shape \(\) for x of shape \(3, 2\), expected \(3,\)"):
+            stream.loss(0, np.zeros((3, 2)))
 
     def test_autograd_needs_torch(self):
         with pytest.raises(TypeError, match="uses torch's autograd"):

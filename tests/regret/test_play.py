@@ -14,6 +14,7 @@ from problems.domains import Box, L2Ball, Simplex, SpectralBall
 from problems.losses import LeastSquares, Logistic
 from regret import (
     AdaptiveRegularization,
+    Adversary,
     DataStream,
     FixedSequence,
     GramFullMatrix,
@@ -22,6 +23,7 @@ from regret import (
     OnlineGradientDescent,
     PythonLoss,
     RandomSigns,
+    Stream,
     TwoSidedShampoo,
     play,
 )
@@ -313,14 +315,85 @@ class TestRefusals:
         with pytest.raises(ValueError, match=words):
             play(**arguments)
 
-    def test_horizons_are_integers(self):
-        with pytest.raises(TypeError):
-            play(BOXED, RandomSigns((3,)), 2.5)
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"horizon": 2.5}, "horizon must be an integer ≥ 1, got 2.5"),
+            ({"seed": None}, "seed must be an integer ≥ 0, got None"),
+            ({"learner": Diagonal((3,))}, "the learner must be one"),
+            ({"adversary": np.ones((5, 3))}, "FixedSequence"),
+            ({"adversary": RandomSigns}, "the adversary must be one"),
+            ({"x0": np.zeros(3, dtype=np.float16)}, "x0 is float16: games are played in float64 or float32"),
+            ({"adversary": FixedSequence(torch.ones(5, 3, dtype=torch.bfloat16))}, "array is bfloat16"),
+        ],
+        ids=lambda v: str(v)[:40],
+    )
+    def test_what_is_of_the_wrong_kind_is_refused(self, options, words):
+        arguments = {"learner": BOXED, "adversary": RandomSigns((3,)), "horizon": 5, **options}
+        with pytest.raises(TypeError, match=words):
+            play(**arguments)
 
     def test_a_gradient_that_is_not_finite_names_itself(self):
         adversary = PythonLoss((3,), lambda t, x: x.sum(-1), lambda t, x: x * 0 + (np.nan if t == 4 else 1.0))
         with pytest.raises(ValueError, match=r"gradient of step 5 is not finite: batch element 0, entry \(0,\) is nan"):
             play(BOXED, adversary, 9)
+
+
+class TestOwnership:
+    """A game measures what was played, whatever its callables do to the arrays that they see or gave away."""
+
+    @staticmethod
+    def drawn(t):
+        return np.random.default_rng(t).standard_normal((1, 3))
+
+    def test_a_buffer_that_is_used_again_for_the_next_gradient_changes_nothing(self):
+        class Reusing(Adversary):
+            shape = (3,)
+
+            def start(self, batch, seed, x, first=0):
+                class One(Stream):
+                    buffer = np.empty((1, 3))
+
+                    def gradient(self, t, x):
+                        self.buffer[...] = TestOwnership.drawn(t)
+                        return self.buffer
+
+                return One()
+
+        fresh = FixedSequence(np.concatenate([self.drawn(t) for t in range(40)]))
+        assert same(play(BOXED, Reusing(), 40, keep_history=True), play(BOXED, fresh, 40, keep_history=True))
+
+    def test_callables_that_change_the_iterate_change_a_copy(self):
+        def rude(f):
+            def called(t, x):
+                found = f(t, x)
+                x *= 7.0
+                return found
+
+            return called
+
+        def value(t, x):
+            return (x**2).sum(-1)
+
+        def gradient(t, x):
+            return 2 * x
+
+        games = [PythonLoss((3,), value, gradient), PythonLoss((3,), rude(value), rude(gradient))]
+        for start in (np.full(3, 0.5), torch.full((3,), 0.5, dtype=torch.float64)):
+            one, other = (play(BOXED, game, 20, x0=start) for game in games)
+            assert same(one, other) and one.losses is not None
+
+    def test_no_graph_of_a_model_is_dragged_along(self):
+        weight = torch.full((1, 3), 0.5, dtype=torch.float64, requires_grad=True)
+        seen = []
+
+        def gradient(t, x):
+            seen.append(x)
+            return weight * 1.0
+
+        play(BOXED, PythonLoss((3,), lambda t, x: (x**2).sum(-1), gradient), 5, x0=weight)
+        play(BOXED, FixedSequence(weight.expand(5, 3)), 5)
+        assert len(seen) == 5 and not any(x.requires_grad for x in seen)
 
 
 def test_memory_does_not_grow_with_the_number_of_iterates():

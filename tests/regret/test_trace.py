@@ -238,6 +238,10 @@ def test_a_theorem_is_verified_on_it():
     assert "ignored" in outside.verify(Trivial(), ignoring=("feasible",)).evidence
     with pytest.raises(KeyError, match="no theorem is called"):
         trace.verify("no-such-theorem")
+    with pytest.raises(TypeError, match="an object, not its class"):
+        trace.verify(Trivial)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="kadison does not speak about a game, but about"):
+        trace.verify("kadison")
 
 
 def test_it_can_be_looked_at():
