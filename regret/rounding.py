@@ -1,6 +1,7 @@
 r"""Sums with known errors: the rounding budget that widens every regret bracket.
 
-With unit roundoff :math:`u` and :math:`\gamma_n = nu/(1-nu)`, barring overflow and underflow,
+With unit roundoff :math:`u` and :math:`\gamma_n = nu/(1-nu)`, barring overflow and underflow (a product that underflows is
+off by less than the smallest normal number ω),
 
 .. math::
     |\mathrm{fl}\langle a, b\rangle - \langle a, b\rangle| &\le \gamma_n\, \|a\|_2 \|b\|_2
@@ -22,12 +23,25 @@ import numpy as np
 
 from structures.arrays import Array, namespace
 
-__all__ = ["compensated_cumsum", "compensated_error", "discounted_cumsum", "gamma", "two_sum", "unit_roundoff"]
+__all__ = [
+    "compensated_cumsum",
+    "compensated_error",
+    "discounted_cumsum",
+    "gamma",
+    "smallest_normal",
+    "two_sum",
+    "unit_roundoff",
+]
 
 
 def unit_roundoff(x: Array) -> float:
     """u of the dtype of `x`: half its machine epsilon."""
     return float(namespace(x).finfo(x.dtype).eps) / 2.0
+
+
+def smallest_normal(x: Array) -> float:
+    """ω of the dtype of `x`: what underflows is off by less, with gradual underflow or without."""
+    return float(namespace(x).finfo(x.dtype).smallest_normal)
 
 
 def gamma(n: Any, u: float) -> Any:

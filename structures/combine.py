@@ -144,7 +144,7 @@ class BlockDiagonal(DirectSum):
     """A full matrix per layer, on the concatenated vector; coordinates are a tuple of (..., d_l, d_l) arrays."""
 
     def __init__(self, layers: Sequence[Sequence[int]]) -> None:
-        shapes = [positive_sizes("each layer of BlockDiagonal([shape, ...])", layer) for layer in layers]
+        shapes = [positive_sizes("BlockDiagonal takes a list of layer shapes, and a layer", layer) for layer in layers]
         super().__init__([Full((prod(shape),)) for shape in shapes])
 
     @classmethod

@@ -27,7 +27,10 @@ class Layerwise(Commutative):
     layers: tuple[tuple[int, ...], ...]  # the layers' shapes, in the order of concatenation
 
     def __init__(self, layers: Sequence[Sequence[int]]) -> None:
-        shapes = tuple(positive_sizes("each layer of Layerwise([shape, ...])", layer) for layer in layers)
+        shapes = tuple(
+            positive_sizes("Layerwise takes a list of layer shapes, such as [(10, 64), (10,)], and a layer", layer)
+            for layer in layers
+        )
         if not shapes:
             raise ValueError(f"Layerwise needs a list of layer shapes, such as [(10, 64), (10,)], got {layers!r}.")
         object.__setattr__(self, "layers", shapes)

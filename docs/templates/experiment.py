@@ -29,7 +29,9 @@ class SparseGradients(Experiment):
 
         structure, domain = by_name(spec.params["structure"])((20,)), Box(1.0)
         learner = AdaptiveRegularization(structure, lr=domain.diameter(structure) / 2**0.5, domain=domain)
-        trace = play(learner, Sparse((20,), density=0.1), horizon=spec.params["horizon"], batch=8, seed=spec.params["seed"])
+        trace = play(
+            learner, Sparse((20,), density=0.1), horizon=spec.params["horizon"], batch=8, seed=spec.params["seed"]
+        )
         verdict = trace.verify("structured-regret")
         summary = {"regret": trace.regret[-1].mean(), "ratio": verdict.ratio}
         return Result({"regret": trace.regret}, summary, [verdict])

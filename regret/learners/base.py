@@ -21,6 +21,7 @@ import array_api_compat
 import numpy as np
 
 from problems.domains import Domain
+from problems.domains.vectors import norm
 from structures.arrays import Array, dtype_name, namespace, require_finite, require_shape, to_numpy
 
 __all__ = [
@@ -71,8 +72,8 @@ class Learner(ABC):
 
     def norms(self) -> dict[str, Callable[[Array], Array]]:  # each (..., *shape) -> (...)
         """Norms in which the distance to a fixed comparator enters this learner's bounds; the first is the main one."""
-        axes = tuple(range(-len(self.shape), 0))
-        return {"euclidean": lambda X: namespace(X).linalg.vector_norm(X, axis=axes)}
+        ndim = len(self.shape)
+        return {"euclidean": lambda X: norm(namespace(X).reshape(X, (*X.shape[: X.ndim - ndim], -1)))}
 
 
 def inner(A: Array, B: Array) -> Array:  # (B, *shape), (B, *shape) -> (B,)
@@ -82,9 +83,8 @@ def inner(A: Array, B: Array) -> Array:  # (B, *shape), (B, *shape) -> (B,)
 
 
 def norm2(X: Array) -> Array:  # (B, *shape) -> (B,)
-    """‖X‖₂ for each batch element."""
-    xp = namespace(X)
-    return xp.linalg.vector_norm(xp.reshape(X, (X.shape[0], -1)), axis=-1)
+    """‖X‖₂ for each batch element, at every scale."""
+    return norm(namespace(X).reshape(X, (X.shape[0], -1)))
 
 
 def check_rate(lr: float | Sequence[float]) -> float | tuple[float, ...]:

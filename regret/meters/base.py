@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from problems.domains.vectors import norm
 from regret.adversaries.base import Stream
 from regret.learners.base import Metric, State
 from structures.arrays import Array, namespace, to_numpy
@@ -124,6 +125,5 @@ def inner(A: Array, B: Array) -> Array:  # (k, B, *shape), (k, B, *shape) -> (k,
 
 
 def norm2(X: Array) -> Array:  # (k, B, *shape) -> (k, B)
-    """‖X‖₂ for each step and batch element."""
-    xp = namespace(X)
-    return xp.linalg.vector_norm(xp.reshape(X, (*X.shape[:2], -1)), axis=-1)
+    """‖X‖₂ for each step and batch element, at every scale: an error bound that underflows is none."""
+    return norm(namespace(X).reshape(X, (*X.shape[:2], -1)))

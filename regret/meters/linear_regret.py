@@ -10,9 +10,10 @@ inner products, sums and the support function. With u the unit roundoff, d entri
 
 .. math::
     |\hat R_t - R_t| \le \gamma_{d+2} \sum_{s \le t} \|g_s\|\|x_s\| + \rho\,\bigl(\|\hat S_t - S_t\| + 32\,d\,u\,\|S_t\|\bigr)
-        + \text{(error of the compensated sum)},
+        + \text{(error of the compensated sum)} + 2(d + 1)(1 + \rho)\,\omega\,t,
 
-where :math:`32\,d\,u\,\rho\,\|S\|` bounds the rounding of a support function: γ_d for closed forms by sums, and LAPACK's backward
+where ω, the smallest normal number, is for products that underflow at steps with a gradient (and ρ is 1 for a fixed comparator),
+and :math:`32\,d\,u\,\rho\,\|S\|` bounds the rounding of a support function: γ_d for closed forms by sums, and LAPACK's backward
 error for singular values.
 
 Source: derived here; the error bounds are those of `regret.rounding`.
@@ -31,6 +32,7 @@ from regret.rounding import (
     compensated_error,
     discounted_cumsum,
     gamma,
+    smallest_normal,
     two_sum,
     unit_roundoff,
 )
@@ -50,6 +52,7 @@ class FixedRegret(Meter):
     def __init__(self, comparator: Array) -> None:  # (B, *shape)
         self._comparator = comparator
         self._u, self._entries = unit_roundoff(comparator), prod(comparator.shape[1:])
+        self._omega = smallest_normal(comparator)
 
     def observe(self, block: Block) -> dict[str, Array]:
         away = block.x - self._comparator
@@ -58,6 +61,7 @@ class FixedRegret(Meter):
 
     def fields(self, series: Series) -> dict[str, Any]:
         centre, error = _summed(series, self._entries, self._u)
+        error = error + _underflow(series, self._entries, self._omega)
         return {"regret": centre + error, "regret_lower": centre - error}
 
 
@@ -69,7 +73,7 @@ class DomainRegret(Meter):
         self._sum, self._carry = namespace(x).zeros_like(x), namespace(x).zeros_like(x)
         self._totals: list[Array] = []
         self._reach = domain.euclidean_radius(tuple(x.shape[1:]))
-        self._u, self._entries = unit_roundoff(x), prod(x.shape[1:])
+        self._u, self._omega, self._entries = unit_roundoff(x), smallest_normal(x), prod(x.shape[1:])
 
     def live(self, step: Step) -> None:
         self._sum, error = two_sum(self._sum, step.G)
@@ -92,6 +96,7 @@ class DomainRegret(Meter):
         rounding = drift + SUPPORT_ULPS * d * u * series["total"]
         centre = won + series["best"]
         error = error + _slack(d, u) * self._reach * rounding + 2.0**-52 * np.abs(centre)
+        error = error + _underflow(series, d, self._omega, self._reach)
         return {"regret": centre + error, "regret_lower": centre - error}
 
 
@@ -106,7 +111,7 @@ class DiscountedRegret(Meter):
         self._discount, self._domain = beta**0.5, domain
         self._sum, self._sums = namespace(x).zeros_like(x), []
         self._reach = 0.0 if domain is None else domain.euclidean_radius(tuple(x.shape[1:]))
-        self._u, self._entries = unit_roundoff(x), prod(x.shape[1:])
+        self._u, self._omega, self._entries = unit_roundoff(x), smallest_normal(x), prod(x.shape[1:])
 
     def live(self, step: Step) -> None:
         if self._domain is not None:
@@ -130,7 +135,7 @@ class DiscountedRegret(Meter):
         if self._domain is not None:
             won = won + series["faded_best"]
             error = error + _slack(d, u) * self._reach * SUPPORT_ULPS * d * u * series["faded_total"]
-        error = error + 2.0**-52 * np.abs(won)
+        error = error + 2.0**-52 * np.abs(won) + _underflow(series, d, self._omega, self._reach)
         return {"discounted_regret": won + error, "discounted_regret_lower": won - error}
 
 
@@ -140,6 +145,12 @@ def _summed(series: Series, d: int, u: float) -> tuple[np.ndarray, np.ndarray]: 
     sums = compensated_cumsum(terms)
     products = np.cumsum(series["product"], axis=0) / (1.0 - gamma(len(terms), 2.0**-53))
     return sums, compensated_error(sums, terms, 2.0**-53) + _slack(d, u) * gamma(d + 2, u) * products
+
+
+def _underflow(series: Series, d: int, omega: float, reach: float = 0.0) -> np.ndarray:  # (T, B)
+    """What products that underflow have lost since the first gradient; nothing before, where sums of zeros are exact."""
+    steps = np.cumsum(np.maximum.accumulate(series["gradient_norm"], axis=0) > 0, axis=0)
+    return 2.0 * (d + 1) * (1.0 + reach) * omega * steps
 
 
 def _slack(n: int, u: float) -> float:

@@ -79,7 +79,9 @@ class GradientDescentRegret(Theorem):
         return _controls()
 
 
-def _steady(lr: float = 0.0101, schedule: Literal["constant", "inverse_sqrt"] = "constant", horizon: int = 200) -> Trace:
+def _steady(
+    lr: float = 0.0101, schedule: Literal["constant", "inverse_sqrt"] = "constant", horizon: int = 200
+) -> Trace:
     """One gradient over and over, from the far side of the ball: lr = 2/T just arrives, and meets D²/2η + ηT/2."""
     from problems.domains import L2Ball
     from regret.adversaries import FixedSequence
@@ -105,7 +107,10 @@ def _controls() -> Iterator[Example]:
     from regret.theorems import runs
 
     yield Example(
-        "an adaptive learner", partial(runs.signs, "AdaGrad", 50), expect=("HYPOTHESIS_FAILED",), breaks="gradient-descent"
+        "an adaptive learner",
+        partial(runs.signs, "AdaGrad", 50),
+        expect=("HYPOTHESIS_FAILED",),
+        breaks="gradient-descent",
     )
     yield from runs.misuse("a comparator outside of the domain", _far, "comparator")
 

@@ -85,7 +85,9 @@ class RankFreeShampoo(Theorem):
         order = 2.0 * d * (16.0 * k * u) ** 0.25 * size * np.square(reach) / rates(run)
         assert run.energy_before is not None
         assert run.energy_after is not None
-        moved = np.cumsum(run.energy_before - run.energy_after, axis=0) / (2.0 * rates(run)) + 0.5 * rates(run) * run.q_sum
+        moved = (
+            np.cumsum(run.energy_before - run.energy_after, axis=0) / (2.0 * rates(run)) + 0.5 * rates(run) * run.q_sum
+        )
         excess = np.minimum(np.maximum(moved - bound, 0.0), np.cumsum(order, axis=0))
         return np.cumsum(steps, axis=0) + excess + 8.0 * (d + 4) * u * np.abs(bound)
 
@@ -128,7 +130,9 @@ def _examples() -> Iterator[Example]:
 def _controls() -> Iterator[Example]:
     from regret.theorems import runs
 
-    yield Example("one side only", partial(runs.unconstrained, "LeftKronecker"), expect=("HYPOTHESIS_FAILED",), breaks="shampoo")
+    yield Example(
+        "one side only", partial(runs.unconstrained, "LeftKronecker"), expect=("HYPOTHESIS_FAILED",), breaks="shampoo"
+    )
     yield from runs.misuse("a distance that is too small", _close, "faithful")
 
 

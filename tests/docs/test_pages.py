@@ -55,7 +55,10 @@ def test_the_notebook_example_of_the_readme_runs(tmp_path):
     (block,) = re.findall(r"```python\n(.*?)```", (HOUSE / "README.md").read_text(), flags=re.DOTALL)
     assert len(block.strip().splitlines()) <= 15
     done = subprocess.run(
-        [sys.executable, "-c", "import matplotlib; matplotlib.use('Agg')\n" + block], cwd=HOUSE, capture_output=True, text=True
+        [sys.executable, "-c", "import matplotlib; matplotlib.use('Agg')\n" + block],
+        cwd=HOUSE,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "VERIFIED" in done.stdout

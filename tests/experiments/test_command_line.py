@@ -84,7 +84,14 @@ def test_an_unknown_experiment_is_wrong_use_and_close_names_are_offered(call, ca
 
 @pytest.mark.parametrize(
     "argv",
-    [(), ("dance",), ("run", "--jobs", "0"), ("run", "--jobs", "x"), ("run", "--jobs", "-2"), ("run", "--scale", "huge")],
+    [
+        (),
+        ("dance",),
+        ("run", "--jobs", "0"),
+        ("run", "--jobs", "x"),
+        ("run", "--jobs", "-2"),
+        ("run", "--scale", "huge"),
+    ],
 )
 def test_wrong_arguments_are_exit_status_2(capsys, argv):
     with pytest.raises(SystemExit) as stop:
