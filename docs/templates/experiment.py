@@ -23,6 +23,7 @@ class SparseGradients(Experiment):
         return [self.spec(structure=name, horizon=HORIZONS[scale], seed=0) for name in ("Scalar", "Diagonal")]
 
     def execute(self, spec: RunSpec, progress: Progress = quiet) -> Result:
+        import theory
         from problems import Box
         from regret import AdaptiveRegularization, Sparse, play
         from structures.registry import by_name
@@ -34,4 +35,5 @@ class SparseGradients(Experiment):
         )
         verdict = trace.verify("structured-regret")
         summary = {"regret": trace.regret[-1].mean(), "ratio": verdict.ratio}
-        return Result({"regret": trace.regret}, summary, [verdict])
+        bound = theory.get("structured-regret").bound(trace)
+        return Result({"regret": trace.regret, "bound": bound}, summary, [verdict])

@@ -1,4 +1,4 @@
-"""Template: mean regret of the two structures on sparse gradients."""
+"""Template: regret of the two structures on sparse gradients, each below its bound."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paper_figures.base import Table, figure
+from paper_figures.style import BOUND, label, look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     "sparse_gradients",  # the name of this file
     needs=("sparse_gradients",),
     title="One step size for all, or one for each",
-    caption="Regret on sparse gradients, the mean of 8 seeds.",
+    caption="Regret on sparse gradients (solid) and its bound (dashed), the means of 8 seeds.",
+    interval="The band spans all 8 seeds.",
 )
 def draw(results: Results, fig: Figure) -> Table:
     ax = fig.subplots()
-    columns = {}
+    rows = []
     for run in results:
-        mean = run.arrays["regret"].mean(axis=1)
-        columns[run.params["structure"]] = mean
-        ax.plot(np.arange(1, len(mean) + 1), mean, label=run.params["structure"])
-    ax.set(xlabel="horizon T", ylabel="regret")
+        name, regret, bound = run.params["structure"], run.arrays["regret"], run.arrays["bound"].mean(axis=1)
+        horizon, color = np.arange(1, len(regret) + 1), look(name).color
+        mean, low, high = regret.mean(axis=1), regret.min(axis=1), regret.max(axis=1)
+        ax.plot(horizon, mean, color=color, label=label(name))
+        ax.fill_between(horizon, low, high, color=color, alpha=0.2, linewidth=0)
+        ax.plot(horizon, bound, color=color, **BOUND)
+        rows += [(name, *row) for row in zip(horizon, mean, low, high, bound, strict=True)]
+    ax.set(xlabel="horizon $T$", ylabel="regret")
     ax.legend()
-    return Table({"horizon": np.arange(1, len(mean) + 1), **columns})
+    return Table.of_rows(("structure", "horizon", "mean", "smallest", "largest", "bound"), rows)

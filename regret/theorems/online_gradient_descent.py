@@ -4,8 +4,8 @@ r"""Online gradient descent: the baseline that every preconditioner is compared 
     \sum_{s \le t} \langle g_s, x_s - u\rangle \;\le\; \frac{D_t^2}{2\eta_t} + \sum_{s \le t} \frac{\eta_s}{2} \|g_s\|_2^2
         + \text{(gaps)}, \qquad D_t = \max_{s \le t} \|x_s - u\|_2,\quad \eta_t \text{ not increasing.}
 
-Proof: :math:`\langle g_s, x_s - u\rangle \le \frac{1}{2\eta_s}(\|x_s - u\|^2 - \|x_{s+1} - u\|^2) + \frac{\eta_s}{2}\|g_s\|^2`, and
-summation by parts with :math:`1/\eta_s` increasing.
+Proof: :math:`\langle g_s, x_s - u\rangle \le \frac{1}{2\eta_s}(\|x_s - u\|^2 - \|x_{s+1} - u\|^2) + \frac{\eta_s}{2}\|g_s\|^2`,
+and summation by parts with :math:`1/\eta_s` increasing.
 
 Source: Zinkevich 2003, Theorem 1; the anytime form with gaps is derived here (docs/proofs/baselines.md).
 """
@@ -35,6 +35,11 @@ def _is_gradient_descent(run: Trace) -> Check:
     return Check(known, 1.0 if known else -1.0, f"the learner is {type(run.learner).__qualname__}")
 
 
+GRADIENT_DESCENT = Assumption(
+    "gradient-descent", r"x_{t+1} = \Pi_{\mathcal X}(x_t - \eta_t g_t),\ \eta_{t+1} \le \eta_t", _is_gradient_descent
+)
+
+
 class GradientDescentRegret(Theorem):
     id = "online-gradient-descent"
     title = "Regret of online gradient descent"
@@ -47,9 +52,7 @@ class GradientDescentRegret(Theorem):
     proof = "docs/proofs/baselines.md"
     subject = "online gradient descent with a constant or an inverse-root step, every horizon"
     assumptions: ClassVar = (
-        FAITHFUL,
-        Assumption("gradient-descent", r"x_{t+1} = \Pi_{\mathcal X}(x_t - \eta_t g_t),\ \eta_{t+1} \le \eta_t", _is_gradient_descent),
-        FEASIBLE, COMPARATOR, PROJECTED, FINITE,
+        FAITHFUL, GRADIENT_DESCENT, FEASIBLE, COMPARATOR, PROJECTED, FINITE,
     )  # fmt: skip
 
     def measured(self, run: Trace) -> np.ndarray:

@@ -1,11 +1,13 @@
 r"""Two-sided Shampoo without the rank of the gradients in its bound.
 
-With :math:`A_t = L_t^{1/4}`, :math:`B_t = R_t^{1/4}`, :math:`D_F = \max_s \|X_s - U\|_F`, :math:`D_{op} = \max_s \|X_s - U\|_{op}`,
+With :math:`A = L^{1/4}`, :math:`B = R^{1/4}`, :math:`D_F = \max_s \|X_s - U\|_F`, :math:`D_{op} = \max_s \|X_s - U\|_{op}`,
 
 .. math::
-    \sum_{s \le t} \langle G_s, X_s - U\rangle \;\le\; \frac{1}{2\eta} \min\bigl\{ D_F^2 \operatorname{Tr} A_t \operatorname{Tr} B_t,\
+    \sum_{s \le t} \langle G_s, X_s - U\rangle \;\le\;
+        \frac{1}{2\eta} \min\bigl\{ D_F^2 \operatorname{Tr} A_t \operatorname{Tr} B_t,\
         D_{op}^2 (\operatorname{Tr} A_t \|B_t\| + \|A_t\| \operatorname{Tr} B_t) \bigr\}
-        + \eta \bigl( (\operatorname{Tr} L_t^{1/2} - m\sqrt\varepsilon)(\operatorname{Tr} R_t^{1/2} - n\sqrt\varepsilon) \bigr)^{1/2} .
+        + \eta \bigl( (\operatorname{Tr} L_t^{1/2} - m\sqrt\varepsilon)
+        (\operatorname{Tr} R_t^{1/2} - n\sqrt\varepsilon) \bigr)^{1/2} .
 
 The published bound has the factor :math:`\sqrt{2r}` with r the rank of the gradients.
 
@@ -43,7 +45,8 @@ class RankFreeShampoo(Theorem):
     kind = Kind.PATHWISE
     source = Citation("derived", "docs/proofs/baselines.md#two-sided-shampoo", "derived")
     statement = (
-        r"\sum_{s \le t} \langle G_s, X_s - U\rangle \le \frac1{2\eta} \min\bigl\{ D_F^2 \operatorname{Tr} A_t \operatorname{Tr} B_t, "
+        r"\sum_{s \le t} \langle G_s, X_s - U\rangle \le "
+        r"\frac1{2\eta} \min\bigl\{ D_F^2 \operatorname{Tr} A_t \operatorname{Tr} B_t, "
         r"D_{op}^2 ( \operatorname{Tr} A_t \|B_t\| + \|A_t\| \operatorname{Tr} B_t ) \bigr\} + \eta \sqrt{ "
         r"(\operatorname{Tr} L_t^{1/2} - m\sqrt\varepsilon)(\operatorname{Tr} R_t^{1/2} - n\sqrt\varepsilon) }, "
         r"\quad A = L^{1/4},\ B = R^{1/4}"
