@@ -14,6 +14,8 @@ somewhere fails almost everywhere. The second identity says :math:`\langle E(gg^
 xx^\top\rangle`, so E is an orthogonal projection, and the first that it fixes I; and closure of the sums of two E(gg^⊤) under
 squaring is closure of J, because :math:`A^2 - E(A^2)` is a quadratic form in A whose polar form then vanishes on pairs.
 Only P_H may be a rule with cases; it is tried on several elements, at several scales, growing and falling along the parameter.
+That ``outer`` is a quadratic form is tested too, and that the norm, and what a step reads off a metric (inverse, energy, trace),
+belong to it. What is not of this kind (code that counts its calls, or knows these numbers) no test can find.
 
 Source: derived here, docs/proofs/regret.md#the-structure-is-checked.
 """
@@ -84,6 +86,32 @@ def _residuals(K: Structure) -> Iterator[tuple[str, float]]:
         metric = K.metric(tree_map(lambda p, s=s: s * p, element))
         twice, once = metric.apply(0.5, metric.apply(0.5, z)) / s, K.apply(element, z)
         yield "P_H(M)² = E(M)", float(np.linalg.norm(twice - once) / np.linalg.norm(once))
+    yield from _outer_residuals(K, g, x, z)
+    yield from _metric_residuals(K, tree_map(lambda p, i: p + i, c, K.identity(z)), z)
+
+
+def _outer_residuals(K: Structure, g: np.ndarray, x: np.ndarray, z: np.ndarray) -> Iterator[tuple[str, float]]:
+    """That ``outer`` is a quadratic form at every scale, as all the rest takes for granted, and ``norm`` the root of its top."""
+    a, b = K.apply(K.outer(g), z), K.apply(K.outer(x), z)
+    size = float(np.linalg.norm(a) + np.linalg.norm(b))
+    crossed = K.apply(K.outer(g + x), z) + K.apply(K.outer(g - x), z)
+    yield "outer is a quadratic form", float(np.linalg.norm(crossed - 2.0 * (a + b))) / size
+    top = float(np.max(K.factor(K.outer(x)).values)) ** 0.5
+    for s in SCALES:
+        yield "outer is a quadratic form", float(np.linalg.norm(K.apply(K.outer(s * g), z) / s / s - a)) / size
+        yield "‖x‖_H² is the largest eigenvalue of E(xxᵀ)", abs(float(K.norm(s * x)) / s / top - 1.0)
+
+
+def _metric_residuals(K: Structure, element: object, z: np.ndarray) -> Iterator[tuple[str, float]]:
+    """That what a step reads off a metric besides the root belongs to it, on an element with condition number of order one."""
+    for s in SCALES:
+        metric = K.metric(tree_map(lambda p, s=s: s * s * p, element))
+        back = metric.apply(-0.5, metric.apply(0.5, z))
+        yield "H⁻¹ H = I", float(np.linalg.norm(back - z) / np.linalg.norm(z))
+        energy = float(np.sum(z * metric.apply(0.5, z)))
+        yield "the energy is <z, H z>", abs(float(metric.quad(0.5, z)) / energy - 1.0)
+        root = float(K.trace(metric.power(0.5)))
+        yield "the trace is Tr H", abs(float(metric.trace(0.5)) / root - 1.0)
 
 
 def _statistics(K: Structure, rng: np.random.Generator) -> Iterator[tuple[object, float]]:

@@ -69,7 +69,7 @@ def _expectation(theorem: Theorem, run: Any, r: Readings, alpha: float) -> Findi
 
 
 def _enumerated(exact: float, bound: float, budget: float) -> Finding:
-    """The deterministic check of an expectation that was enumerated over all paths."""
+    """The deterministic check of an expectation that was enumerated over all paths. NaN or inf is INCONCLUSIVE."""
     evidence: dict[str, Any] = {
         "ratio_of": "enumerated expectation / bound",
         "expectation": exact,
@@ -79,6 +79,8 @@ def _enumerated(exact: float, bound: float, budget: float) -> Finding:
         "alpha": 0.0,
         "method": "enumeration of all paths",
     }
+    if not math.isfinite(exact):
+        return Finding(VerdictKind.INCONCLUSIVE, math.nan, {"reason": "the enumerated expectation is not finite", **evidence})
     if bound - exact >= budget or exact == bound == 0:
         kind, reason = VerdictKind.CONFIRMED, "the enumerated expectation is below the bound (alpha 0)"
     elif exact - bound > budget:

@@ -35,12 +35,12 @@ def frank_wolfe_gap(
     gradient: Array,  # (..., d) of f at x
     x: Array,  # (..., d)
 ) -> tuple[Array, Array]:  # (...), (...)
-    """max over u in X of <∇f(x), x - u>, clipped at 0, and the size of the rounding in it."""
+    """max over u in X of <∇f(x), x - u>, clipped at 0, and the size of the rounding in it. A NaN stays one."""
     xp = namespace(x)
     here, best = inner(gradient, x), domain.flat_support(-gradient)
     rounding = 4.0 * float(xp.finfo(x.dtype).eps) * (xp.abs(here) + xp.abs(best))
     gap = here + best
-    return xp.where(gap > 0, gap, xp.zeros_like(gap)), rounding
+    return xp.where(gap < 0, xp.zeros_like(gap), gap), rounding
 
 
 def minimise(

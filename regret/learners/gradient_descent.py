@@ -83,4 +83,4 @@ class OnlineGradientDescent(Learner):
         """The Frank-Wolfe gap of ½‖x - y‖₂² at X: an upper bound of the projection's error."""
         slope = X - Y
         gap = inner(slope, X - self.domain.lmo(slope))  # pyright: ignore[reportOptionalMemberAccess]
-        return namespace(gap).where(gap > 0, gap, namespace(gap).zeros_like(gap))
+        return namespace(gap).where(gap < 0, namespace(gap).zeros_like(gap), gap)  # a NaN stays one

@@ -1,6 +1,6 @@
 r"""How much rounding the regret theorems may show: what separates a floating-point run from the exact recursion.
 
-With unit roundoff u, d parameters, spectral blocks of k = rank, w the smallest multiplicity, :math:`\Delta` the largest
+With unit roundoff u, the smallest subnormal ω, d parameters, spectral blocks of k = rank, w the smallest multiplicity, :math:`\Delta` the largest
 Euclidean distance and r the largest Euclidean size of the points,
 
 .. math::
@@ -74,13 +74,20 @@ def _order(run: Trace) -> np.ndarray:  # (T, B)
     """What one step costs because H_t ⪰ H_{t-1} and the growth of Tr H hold up to rounding only."""
     K, u, eta = structure_of(run), unit_roundoff(run), rates(run)
     weight = np.square(distance(run)) / (2.0 * eta) + eta / (1.0 - run.beta if run.accumulate == "ema" else 1.0)
+    lost = _underflow(run)
     if isinstance(K, Commutative):
-        return 8.0 * u * run.trace_root * weight
-    delta = 4.0 * (K.rank + K.dim / K.rank) * u * _largest_root(run) ** 2
+        return (8.0 * u * run.trace_root + K.dim * np.sqrt(lost)) * weight
+    delta = 4.0 * (K.rank + K.dim / K.rank) * u * _largest_root(run) ** 2 + lost
     error = np.sqrt(delta)
     if run.eps > 0:
         error = np.minimum(error, delta / run.eps**0.5)
     return K.dim * error * weight
+
+
+def _underflow(run: Trace) -> np.ndarray:  # (T, 1)
+    """What squares of tiny numbers may have lost of an eigenvalue of E(M_t): half a subnormal for each product."""
+    smallest = np.finfo(np.float64 if unit_roundoff(run) < 1e-12 else np.float32).smallest_subnormal
+    return np.arange(1.0, run.horizon + 1.0)[:, None] * structure_of(run).dim * float(smallest)
 
 
 def _excess(run: Trace) -> np.ndarray | None:  # (T, B)

@@ -23,9 +23,10 @@ from regret.learners import OnlineGradientDescent
 from regret.theorems.assumptions import COMPARATOR, FAITHFUL, FEASIBLE, FINITE, PROJECTED
 from regret.theorems.budget import euclidean_distance, euclidean_size
 from regret.theorems.constants import distance, rates, unit_roundoff
+from regret.theorems.linear_regret import LinearRegret
 from regret.trace import Trace
 from theory.citation import Citation
-from theory.theorem import Assumption, Check, Example, Kind, Theorem
+from theory.theorem import Assumption, Check, Example, Kind
 
 __all__ = ["GradientDescentRegret"]
 
@@ -40,7 +41,7 @@ GRADIENT_DESCENT = Assumption(
 )
 
 
-class GradientDescentRegret(Theorem):
+class GradientDescentRegret(LinearRegret):
     id = "online-gradient-descent"
     title = "Regret of online gradient descent"
     kind = Kind.PATHWISE
@@ -55,12 +56,6 @@ class GradientDescentRegret(Theorem):
         FAITHFUL, GRADIENT_DESCENT, FEASIBLE, COMPARATOR, PROJECTED, FINITE,
     )  # fmt: skip
 
-    def measured(self, run: Trace) -> np.ndarray:
-        return run.regret
-
-    def measured_lower(self, run: Trace) -> np.ndarray:
-        return run.regret_lower
-
     def bound(self, run: Trace) -> np.ndarray:
         eta, slowdown = rates(run), run.trace_root / prod(run.learner.shape)  # η_t = η / slowdown_t
         return np.square(distance(run)) * slowdown / (2.0 * eta) + 0.5 * eta * run.q_sum + run.gap_sum / eta
@@ -71,9 +66,6 @@ class GradientDescentRegret(Theorem):
         moved = run.trace_root / d * np.maximum(euclidean_size(run), reach) / rates(run)
         steps = 8.0 * d * u * (run.scalars["gradient_norm"] + moved) * reach
         return np.cumsum(steps, axis=0) + 8.0 * (d + 4) * u * np.abs(self.bound(run))
-
-    def trivial(self, run: Trace) -> np.ndarray | None:
-        return run.width_sum
 
     def examples(self) -> Iterable[Example]:
         return _examples()

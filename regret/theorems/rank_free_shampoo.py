@@ -27,9 +27,10 @@ from regret.learners import TwoSidedShampoo
 from regret.theorems.assumptions import FAITHFUL, FINITE, FIXED_COMPARATOR, UNCONSTRAINED
 from regret.theorems.budget import euclidean_distance, euclidean_size
 from regret.theorems.constants import rates, unit_roundoff
+from regret.theorems.linear_regret import LinearRegret
 from regret.trace import Trace
 from theory.citation import Citation
-from theory.theorem import Assumption, Check, Example, Kind, Theorem
+from theory.theorem import Assumption, Check, Example, Kind
 
 __all__ = ["RankFreeShampoo"]
 
@@ -39,7 +40,7 @@ def _is_shampoo(run: Trace) -> Check:
     return Check(known, 1.0 if known else -1.0, f"the learner is {type(run.learner).__qualname__}")
 
 
-class RankFreeShampoo(Theorem):
+class RankFreeShampoo(LinearRegret):
     id = "rank-free-shampoo"
     title = "Regret of two-sided Shampoo, for gradients of any rank"
     kind = Kind.PATHWISE
@@ -58,12 +59,6 @@ class RankFreeShampoo(Theorem):
         Assumption("shampoo", r"X_{t+1} = X_t - \eta L_t^{-1/4} G_t R_t^{-1/4}", _is_shampoo),
         UNCONSTRAINED, FIXED_COMPARATOR, FINITE,
     )  # fmt: skip
-
-    def measured(self, run: Trace) -> np.ndarray:
-        return run.regret
-
-    def measured_lower(self, run: Trace) -> np.ndarray:
-        return run.regret_lower
 
     def bound(self, run: Trace) -> np.ndarray:
         s, eta, (m, n) = run.scalars, rates(run), run.learner.shape

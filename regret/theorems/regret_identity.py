@@ -22,14 +22,15 @@ import numpy as np
 from regret.theorems.assumptions import ADAPTIVE, FAITHFUL, FINITE, FIXED_COMPARATOR, UNCONSTRAINED
 from regret.theorems.budget import step_rounding
 from regret.theorems.constants import rates, structure_of, unit_roundoff
+from regret.theorems.linear_regret import LinearRegret
 from regret.trace import Trace
 from theory.citation import Citation
-from theory.theorem import Example, Kind, Theorem
+from theory.theorem import Example, Kind
 
 __all__ = ["RegretIdentity"]
 
 
-class RegretIdentity(Theorem):
+class RegretIdentity(LinearRegret):
     id = "regret-identity"
     title = "The regret identity without projection"
     kind = Kind.EXACT
@@ -41,12 +42,6 @@ class RegretIdentity(Theorem):
     proof = "docs/proofs/regret.md"
     subject = "unconstrained adaptive regularization against a fixed comparator, every horizon"
     assumptions: ClassVar = (FAITHFUL, ADAPTIVE, UNCONSTRAINED, FIXED_COMPARATOR, FINITE)
-
-    def measured(self, run: Trace) -> np.ndarray:
-        return run.regret
-
-    def measured_lower(self, run: Trace) -> np.ndarray:
-        return run.regret_lower
 
     def bound(self, run: Trace) -> np.ndarray:
         before, after = _energies(run)

@@ -29,15 +29,16 @@ from regret.theorems.assumptions import (
 )
 from regret.theorems.budget import rounding_budget
 from regret.theorems.constants import damping_trace, distance, rates
+from regret.theorems.linear_regret import LinearRegret
 from regret.trace import Trace
 from theory.certificate import Certificate
 from theory.citation import Citation
-from theory.theorem import Example, Kind, Theorem
+from theory.theorem import Example, Kind
 
 __all__ = ["StructuredRegret"]
 
 
-class StructuredRegret(Theorem):
+class StructuredRegret(LinearRegret):
     id = "structured-regret"
     title = "Regret of structured adaptive regularization"
     kind = Kind.PATHWISE
@@ -53,12 +54,6 @@ class StructuredRegret(Theorem):
         FAITHFUL, ADAPTIVE, CUMULATIVE, WELL_STRUCTURED, FEASIBLE, COMPARATOR, PROJECTED, FINITE,
     )  # fmt: skip
 
-    def measured(self, run: Trace) -> np.ndarray:
-        return run.regret
-
-    def measured_lower(self, run: Trace) -> np.ndarray:
-        return run.regret_lower
-
     def bound(self, run: Trace) -> np.ndarray:
         eta = rates(run)
         grown = eta * (run.trace_root - damping_trace(run))
@@ -66,10 +61,6 @@ class StructuredRegret(Theorem):
 
     def budget(self, run: Trace) -> np.ndarray:
         return rounding_budget(run, self.bound(run))
-
-    def trivial(self, run: Trace) -> np.ndarray | None:
-        """What a player in the domain can lose at most."""
-        return run.width_sum
 
     def certificate(self, run: Trace) -> Certificate | None:
         """In exact arithmetic, for a small run with its history. Subclasses that say something else have none."""
