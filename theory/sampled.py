@@ -80,7 +80,9 @@ def _enumerated(exact: float, bound: float, budget: float) -> Finding:
         "method": "enumeration of all paths",
     }
     if not math.isfinite(exact):
-        return Finding(VerdictKind.INCONCLUSIVE, math.nan, {"reason": "the enumerated expectation is not finite", **evidence})
+        return Finding(
+            VerdictKind.INCONCLUSIVE, math.nan, {"reason": "the enumerated expectation is not finite", **evidence}
+        )
     if bound - exact >= budget or exact == bound == 0:
         kind, reason = VerdictKind.CONFIRMED, "the enumerated expectation is below the bound (alpha 0)"
     elif exact - bound > budget:

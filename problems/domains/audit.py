@@ -92,5 +92,5 @@ def _largest(values: np.ndarray) -> float:
 
 
 def _beyond(found: np.ndarray, claimed: float, size: float) -> float:
-    """How far lengths exceed a claimed constant, relative to the larger of the two scales in play."""
-    return (_largest(found) - claimed) / max(claimed, np.finfo(np.float64).tiny) if claimed > 0 else _largest(found) / size
+    """How far lengths exceed a claimed constant, relative to it, or to the domain's size where it is zero."""
+    return (_largest(found) - claimed) / (claimed if claimed > 0 else size)

@@ -1,7 +1,7 @@
 r"""How much rounding the regret theorems may show: what separates a floating-point run from the exact recursion.
 
-With unit roundoff u, the smallest subnormal ω, d parameters, spectral blocks of k = rank, w the smallest multiplicity, :math:`\Delta` the largest
-Euclidean distance and r the largest Euclidean size of the points,
+With unit roundoff u, the smallest subnormal ω, d parameters, spectral blocks of k = rank, w the smallest multiplicity,
+:math:`\Delta` the largest Euclidean distance and r the largest Euclidean size of the points,
 
 .. math::
     \beta_t &= \sum_{s \le t} \Bigl[ \underbrace{8 d u \bigl(\kappa_s \|g_s\| + \tfrac{\operatorname{Tr} H_s}{w}
