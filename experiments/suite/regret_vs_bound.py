@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 
 import theory
+from experiments.device import start_on
+from experiments.seeds import seed_for
 from experiments.spec import Experiment, Progress, Result, RunSpec, quiet
 from experiments.suite._data_games import DATASETS, Reshaped, own_ball, reference, stream, structures_for
 from problems.domains import Domain, L2Ball
@@ -56,6 +58,8 @@ class RegretVsBound(Experiment):
         "for every structure, on real data."
     )
 
+    devices = ("cpu", "cuda")
+
     def runs(self, scale: str) -> list[RunSpec]:
         size = SIZES[scale]
         return [
@@ -73,7 +77,9 @@ class RegretVsBound(Experiment):
         domain = _domain(dataset, structure, spec.params["domain"])
         learner = _learner(structure, domain.on(structure.shape), horizon)
         game = Reshaped(stream(dataset), structure.shape)
-        trace = play(learner, game, horizon, batch=spec.params["seeds"], seed=spec.params["seed"], progress=False)
+        x0 = start_on(spec.device, domain, structure.shape)
+        seed = seed_for(spec.params["seed"], "adversary")
+        trace = play(learner, game, horizon, batch=spec.params["seeds"], seed=seed, x0=x0, progress=False)
         progress(horizon, horizon)
         theorems = [theory.get(name) for name in THEOREMS]
         return Result(

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 import theory
+from experiments.device import array_on, start_on
+from experiments.seeds import seed_for
 from experiments.spec import Experiment, Progress, Result, RunSpec, quiet
 from problems.domains import Box, Domain, L2Ball, SpectralBall
 from regret import (
@@ -87,6 +89,8 @@ class Tightness(Experiment):
         "common bound, while random, Hadamard and greedy signs stay at half of it or less."
     )
 
+    devices = ("cpu", "cuda")
+
     def runs(self, scale: str) -> list[RunSpec]:
         size = SIZES[scale]
         hard = [
@@ -105,10 +109,14 @@ class Tightness(Experiment):
         geometry, horizon = GEOMETRIES[spec.params["geometry"]], spec.params["horizon"]
         structure, domain = geometry.structure, geometry.domain.on(geometry.structure.shape)
         learner = AdaptiveRegularization(structure, lr=domain.diameter(structure) / 2**0.5, domain=domain)
-        adversary, start = _adversary(spec, geometry)
-        trace = play(
-            learner, adversary, horizon, batch=spec.params["seeds"], seed=spec.params["seed"], progress=False, **start
-        )
+        seed = seed_for(spec.params["seed"], "adversary")
+        start = {"x0": start_on(spec.device, domain, structure.shape)}
+        if spec.params["sequence"] == "hard":
+            adversary = HardSequence(geometry.pattern, horizon)
+            start = {name: array_on(spec.device, getattr(adversary, name)) for name in ("x0", "comparator")}
+        else:
+            adversary = SEQUENCES[spec.params["sequence"]](structure.shape, horizon, spec.params["seeds"], seed)
+        trace = play(learner, adversary, horizon, batch=spec.params["seeds"], seed=seed, progress=False, **start)
         progress(horizon, horizon)
         theorem = theory.get("structured-regret")
         grid = np.unique(np.round(np.geomspace(1, horizon, POINTS)).astype(int)) - 1
@@ -122,12 +130,3 @@ class Tightness(Experiment):
 
 def _seeds(sequence: str, size: dict[str, Any]) -> int:
     return 1 if sequence == "greedy" else size["seeds"]
-
-
-def _adversary(spec: RunSpec, geometry: Geometry) -> tuple[Adversary, dict[str, np.ndarray]]:
-    """Who plays, and where the game starts and is measured when that is part of the construction."""
-    horizon, seeds, seed = spec.params["horizon"], spec.params["seeds"], spec.params["seed"]
-    if spec.params["sequence"] == "hard":
-        hard = HardSequence(geometry.pattern, horizon)
-        return hard, {"x0": hard.x0, "comparator": hard.comparator}
-    return SEQUENCES[spec.params["sequence"]](geometry.structure.shape, horizon, seeds, seed), {}

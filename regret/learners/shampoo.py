@@ -23,6 +23,7 @@ from regret.learners.base import (
     check_damping,
     check_rate,
     inner,
+    norm2,
     per_element,
     require_gradient,
     require_start,
@@ -47,6 +48,17 @@ class _Side:
         xp = namespace(self.values)
         powered = values_power(self.values, p, self.floor)
         return (self.vectors * powered[..., None, :]) @ xp.matrix_transpose(self.vectors)
+
+    @property
+    def null(self) -> Array:  # (B, k)
+        """Where the pseudo-inverse power is zero."""
+        return self.values <= self.floor
+
+    def seen(self) -> Array:  # (B, k, k)
+        """The projection on the range of the pseudo-inverse power."""
+        xp = namespace(self.values)
+        kept = xp.astype(~self.null, self.values.dtype)
+        return (self.vectors * kept[..., None, :]) @ xp.matrix_transpose(self.vectors)
 
     def trace(self, p: Fraction) -> Array:  # (B,)
         return namespace(self.values).sum(values_power(self.values, p), axis=-1)
@@ -73,7 +85,8 @@ class TwoSidedShampoo(Learner):
     `eps` ≥ 0 starts both statistics; with ``eps=0`` the inverses are pseudo-inverses. Scalars of a state: ``trace_root``
     Tr A · Tr B, ``q`` <G, A⁻¹ G B⁻¹>, ``gap`` 0, and the traces and largest eigenvalues that its bounds are made of,
     ``trace_left`` Tr L^{1/4}, ``trace_right`` Tr R^{1/4}, ``trace_left_root`` Tr L^{1/2}, ``trace_right_root`` Tr R^{1/2},
-    ``top_left`` ‖L^{1/4}‖_op, ``top_right`` ‖R^{1/4}‖_op.
+    ``top_left`` ‖L^{1/4}‖_op, ``top_right`` ‖R^{1/4}‖_op, and ``dropped`` ‖G - P G Q‖_F with P and Q the projections on what the
+    pseudo-inverses see: zero unless a gradient is too small beside the earlier ones.
 
     Raises ValueError for a shape that is not a matrix, lr ≤ 0 or eps < 0.
     """
@@ -84,7 +97,7 @@ class TwoSidedShampoo(Learner):
 
     domain = None  # a projection in the metric A ⊗ B has no closed form here
     scalars: ClassVar[tuple[str, ...]] = (
-        "trace_root", "q", "gap", "trace_left", "trace_right", "trace_left_root", "trace_right_root",
+        "trace_root", "q", "gap", "dropped", "trace_left", "trace_right", "trace_left_root", "trace_right_root",
         "top_left", "top_right",
     )  # fmt: skip
 
@@ -105,7 +118,7 @@ class TwoSidedShampoo(Learner):
         batch, (m, n) = x.shape[0], self.shape
         left, right = (xp.zeros((batch, k, k), **like(x)) + self.eps * eye(k, x) for k in (m, n))
         zero = xp.zeros(batch, **like(x))
-        return {"x": x, "t": 0, "left": left, "right": right, **self._scalars(_side(left), _side(right), zero)}
+        return {"x": x, "t": 0, "left": left, "right": right, **self._scalars(_side(left), _side(right), zero, zero)}
 
     def advance(self, state: State, G: Array) -> tuple[State, Metric]:  # (B, m, n)
         require_gradient(state, G)
@@ -115,18 +128,28 @@ class TwoSidedShampoo(Learner):
         left, right = _side(L), _side(R)
         direction = left.power(-QUARTER) @ G @ right.power(-QUARTER)
         X = x - per_element(self.lr, x) * direction
-        scalars = self._scalars(left, right, inner(G, direction))
+        scalars = self._scalars(left, right, inner(G, direction), _dropped(left, right, G))
         return {"x": X, "t": state["t"] + 1, "left": L, "right": R, **scalars}, _Pair(
             left.power(QUARTER), right.power(QUARTER)
         )
 
-    def _scalars(self, left: _Side, right: _Side, q: Array) -> dict[str, Array]:
+    def _scalars(self, left: _Side, right: _Side, q: Array, unseen: Array) -> dict[str, Array]:
         a, b = left.trace(QUARTER), right.trace(QUARTER)
         return {
-            "trace_root": a * b, "q": q, "gap": namespace(q).zeros_like(q), "trace_left": a, "trace_right": b,
+            "trace_root": a * b, "q": q, "gap": namespace(q).zeros_like(q), "dropped": unseen, "trace_left": a, "trace_right": b,
             "trace_left_root": left.trace(HALF), "trace_right_root": right.trace(HALF),
             "top_left": left.top(QUARTER), "top_right": right.top(QUARTER),
         }  # fmt: skip
+
+
+def _dropped(left: _Side, right: _Side, G: Array) -> Array:  # (B, m, n) -> (B,)
+    """‖G - P G Q‖_F, exactly zero where nothing is dropped."""
+    xp = namespace(G)
+    some = xp.any(left.null, axis=-1) | xp.any(right.null, axis=-1)
+    zero = xp.zeros(G.shape[0], **like(G))
+    if not bool(xp.any(some)):
+        return zero
+    return xp.where(some, norm2(G - left.seen() @ G @ right.seen()), zero)
 
 
 def _side(statistic: Array) -> _Side:  # (B, k, k)

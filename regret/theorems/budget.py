@@ -1,6 +1,6 @@
 r"""How much rounding the regret theorems may show: what separates a floating-point run from the exact recursion.
 
-With unit roundoff u, the smallest subnormal ω, d parameters, spectral blocks of k = rank, w the smallest multiplicity,
+With unit roundoff u, the smallest subnormal ω, d parameters, spectral blocks of size k, w the smallest multiplicity,
 :math:`\Delta` the largest Euclidean distance and r the largest Euclidean size of the points,
 
 .. math::
@@ -28,6 +28,8 @@ from problems.domains.facts import smallest_multiplicity
 from regret.rounding import discounted_cumsum
 from regret.theorems.constants import damping_trace, distance, feasibility_tolerance, rates, structure_of, unit_roundoff
 from regret.trace import Trace
+from structures.base import Structure
+from structures.combine import Conjugated
 from structures.commutative import Commutative
 
 __all__ = ["euclidean_distance", "euclidean_size", "norm_rounding", "rounding_budget", "step_rounding"]
@@ -52,7 +54,7 @@ def step_rounding(run: Trace) -> np.ndarray:  # (T, B)
     if isinstance(K, Commutative) and not K.mixing:
         condition = np.ones_like(size)
     else:
-        condition = np.full_like(size, (2.0 * K.rank * u) ** -0.5)
+        condition = np.full_like(size, (2.0 * K.spectrum_size * u) ** -0.5)
         if run.eps > 0:
             condition = np.minimum(condition, size / run.eps**0.5)
     gradients, reach = run.scalars["gradient_norm"], euclidean_distance(run)
@@ -77,11 +79,17 @@ def _order(run: Trace) -> np.ndarray:  # (T, B)
     lost = _underflow(run)
     if isinstance(K, Commutative):
         return (8.0 * u * run.trace_root + K.dim * np.sqrt(lost)) * weight
-    delta = 4.0 * (K.rank + K.dim / K.rank) * u * _largest_root(run) ** 2 + lost
+    delta = 4.0 * _sum_lengths(K) * u * _largest_root(run) ** 2 + lost
     error = np.sqrt(delta)
     if run.eps > 0:
         error = np.minimum(error, delta / run.eps**0.5)
     return K.dim * error * weight
+
+
+def _sum_lengths(K: Structure) -> float:
+    """k + d/k: the backward error of a factorisation and of inner products, in units of u; a rotation adds sums of d terms."""
+    rotation = K.dim if isinstance(K, Conjugated) else 0
+    return K.spectrum_size + K.dim / K.spectrum_size + rotation
 
 
 def _underflow(run: Trace) -> np.ndarray:  # (T, 1)
@@ -124,4 +132,4 @@ def norm_rounding(run: Trace) -> np.ndarray | float:  # (T, B) or a number
     K, u = structure_of(run), unit_roundoff(run)
     if isinstance(K, Commutative) or run.adaptive_norm is None:
         return 0.0  # relative rounding, which the budget of a bound covers
-    return K.dim * (4.0 * (K.rank + K.dim / K.rank) * u) ** 0.5 * run.adaptive_norm / smallest_multiplicity(K)
+    return K.dim * (4.0 * _sum_lengths(K) * u) ** 0.5 * run.adaptive_norm / smallest_multiplicity(K)

@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+
+
 def structure_of(run: Trace) -> Structure:
     """The learner's structure; raises ValueError for a learner without one, whose run no structured bound speaks about."""
     if run.structure is None:
@@ -45,7 +48,7 @@ def rates(run: Trace) -> np.ndarray:  # (1,) or (B,)
 
 def unit_roundoff(run: Trace) -> float:
     """u of the dtype that the game was played in."""
-    return 2.0**-53 if run.meta.get("dtype", "float64") == "float64" else 2.0**-24
+    return ROUNDOFF[run.meta.get("dtype", "float64")]
 
 
 def feasibility_tolerance(run: Trace) -> float:
