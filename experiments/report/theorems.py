@@ -103,10 +103,10 @@ class TheoremEntry:
 def theorem_entries(
     theorems: Sequence[Theorem], catalogue: Mapping[str, Any] | None, rows: Sequence[Row], scale: str
 ) -> list[TheoremEntry]:
-    """One entry per theorem, those that need attention first, then by title."""
+    """One entry per theorem: those that need attention first, then those judged most often, then by title."""
     judged = {entry["id"]: entry["cases"] for entry in (catalogue or {"theorems": ()})["theorems"]}
     entries = [_entry(t, judged.get(t.id), [row for row in rows if row.theorem == t.id], scale) for t in theorems]
-    return sorted(entries, key=lambda entry: (entry.tone != "bad", entry.title.lower()))
+    return sorted(entries, key=lambda entry: (entry.tone != "bad", -entry.instances, entry.title.lower()))
 
 
 def grouped(entries: Sequence[TheoremEntry]) -> list[tuple[str, list[TheoremEntry]]]:

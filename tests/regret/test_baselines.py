@@ -31,7 +31,8 @@ def test_two_sided_shampoo_is_its_recursion_and_reports_its_traces():
             "q": np.sum(G * direction), "trace_left": np.trace(root(L, 0.25)), "trace_right": np.trace(root(R, 0.25)),
             "trace_root": np.trace(np.kron(root(L, 0.25), root(R, 0.25))),
             "trace_left_root": np.trace(root(L, 0.5)), "trace_right_root": np.trace(root(R, 0.5)),
-            "top_left": np.linalg.norm(root(L, 0.25), 2), "top_right": np.linalg.norm(root(R, 0.25), 2), "gap": 0.0,
+            "top_left": np.linalg.norm(root(L, 0.25), 2), "top_right": np.linalg.norm(root(R, 0.25), 2),
+            "gap": 0.0, "dropped": 0.0,
         }  # fmt: skip
         assert set(expected) == set(learner.scalars)
         for name, value in expected.items():

@@ -7,6 +7,7 @@ import array_api_strict
 import numpy as np
 import pytest
 import torch
+from traces import series
 
 import regret.meters.base as meters
 from problems import oracles
@@ -14,7 +15,6 @@ from problems.domains import Box, L2Ball, Simplex, SpectralBall
 from problems.losses import LeastSquares, Logistic
 from regret import (
     AdaptiveRegularization,
-    Adversary,
     DataStream,
     FixedSequence,
     GramFullMatrix,
@@ -23,7 +23,6 @@ from regret import (
     OnlineGradientDescent,
     PythonLoss,
     RandomSigns,
-    Stream,
     TwoSidedShampoo,
     play,
 )
@@ -32,17 +31,6 @@ from structures.arrays import tolerance
 from structures.registry import all_structures
 
 BOXED = AdaptiveRegularization(Diagonal((3,)), lr=0.7, domain=Box(1.0))
-
-
-def series(trace):
-    """Every (T, B) array of a trace."""
-    return trace._series()
-
-
-def same(one, other):
-    """Whether two traces are equal bit for bit, up to what element numbers they carry."""
-    a, b = series(one), series(other)
-    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k], equal_nan=True) for k in a)
 
 
 def exact_regret(trace, u):
@@ -337,63 +325,6 @@ class TestRefusals:
         adversary = PythonLoss((3,), lambda t, x: x.sum(-1), lambda t, x: x * 0 + (np.nan if t == 4 else 1.0))
         with pytest.raises(ValueError, match=r"gradient of step 5 is not finite: batch element 0, entry \(0,\) is nan"):
             play(BOXED, adversary, 9)
-
-
-class TestOwnership:
-    """A game measures what was played, whatever its callables do to the arrays that they see or gave away."""
-
-    @staticmethod
-    def drawn(t):
-        return np.random.default_rng(t).standard_normal((1, 3))
-
-    def test_a_buffer_that_is_used_again_for_the_next_gradient_changes_nothing(self):
-        class Reusing(Adversary):
-            shape = (3,)
-
-            def start(self, batch, seed, x, first=0):
-                class One(Stream):
-                    buffer = np.empty((1, 3))
-
-                    def gradient(self, t, x):
-                        self.buffer[...] = TestOwnership.drawn(t)
-                        return self.buffer
-
-                return One()
-
-        fresh = FixedSequence(np.concatenate([self.drawn(t) for t in range(40)]))
-        assert same(play(BOXED, Reusing(), 40, keep_history=True), play(BOXED, fresh, 40, keep_history=True))
-
-    def test_callables_that_change_the_iterate_change_a_copy(self):
-        def rude(f):
-            def called(t, x):
-                found = f(t, x)
-                x *= 7.0
-                return found
-
-            return called
-
-        def value(t, x):
-            return (x**2).sum(-1)
-
-        def gradient(t, x):
-            return 2 * x
-
-        games = [PythonLoss((3,), value, gradient), PythonLoss((3,), rude(value), rude(gradient))]
-        for start in (np.full(3, 0.5), torch.full((3,), 0.5, dtype=torch.float64)):
-            one, other = (play(BOXED, game, 20, x0=start) for game in games)
-            assert same(one, other) and one.losses is not None
-
-    def test_no_graph_of_a_model_is_dragged_along(self):
-        weight = torch.full((1, 3), 0.5, dtype=torch.float64, requires_grad=True)
-        seen = []
-
-        def gradient(t, x):
-            seen.append(x)
-            return weight * 1.0
-
-        play(BOXED, PythonLoss((3,), lambda t, x: (x**2).sum(-1), gradient), 5, x0=weight)
-        play(BOXED, FixedSequence(weight.expand(5, 3)), 5)
-        assert len(seen) == 5 and not any(x.requires_grad for x in seen)
 
 
 def test_memory_does_not_grow_with_the_number_of_iterates():
