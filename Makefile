@@ -35,7 +35,7 @@ test: setup ## the whole test suite
 lint: setup ## style, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 clean: ## remove what was made, keep the environment
