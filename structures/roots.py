@@ -64,10 +64,10 @@ def _eigh_again_in_double(S: Array) -> tuple[Array, Array]:
 
 
 def rank_floor(values: Array, n: int) -> Array:  # (..., n) -> (..., 1)
-    """The size up to which an eigenvalue of an n×n block counts as zero: ``n · eps · λ_max``."""
-    xp = namespace(values)
+    """The size up to which an eigenvalue of an n×n block counts as zero: ``n · eps · λ_max``, and never below n subnormals."""
+    xp, limits = namespace(values), namespace(values).finfo(values.dtype)
     largest = xp.max(xp.abs(values), axis=-1, keepdims=True)
-    return largest * (n * float(xp.finfo(values.dtype).eps))
+    return (largest + float(limits.smallest_normal)) * (n * float(limits.eps))
 
 
 def clip_to_psd(values: Array, n: int, scale: Array | None = None) -> Array:  # (..., r), block size n

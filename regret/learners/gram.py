@@ -23,6 +23,7 @@ from fractions import Fraction
 from math import isqrt, prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from problems.domains.vectors import norm
 from regret.learners.adaptive import FactorMetric
 from regret.learners.base import (
     Learner,
@@ -113,7 +114,7 @@ class GramFullMatrix(Learner):
         X, gap = self._moved(state["x"], direction, factor)
         new = {
             "x": X, "t": state["t"] + 1, "rows": state["rows"], "gram": gram, "trace_root": factor.trace(HALF),
-            "q": xp.sum(weights * gram[:, -1, :], axis=-1), "gap": gap, "dropped": eigen.lost(last, self.eps),
+            "q": xp.sum(weights * gram[:, -1, :], axis=-1), "gap": gap, "dropped": eigen.lost(rows, self.eps),
             "adaptive_norm": xp.sum(xp.sqrt(eigen.values), axis=-1),
         }  # fmt: skip
         return new, FactorMetric(factor)
@@ -132,10 +133,17 @@ class GramFullMatrix(Learner):
         values, vectors = eigh(gram)
         # An entry of the Gram matrix is a sum of d products, whose rounding grows like √d.
         floor = rank_floor(values, max(t, isqrt(prod(self.shape))))
-        values = clip_to_psd(values, max(t, isqrt(prod(self.shape))))
+        floor = xp.clip(floor, t * float(xp.finfo(floor.dtype).smallest_normal), None)  # 1/λ must not overflow
+        values = _ranked(clip_to_psd(values, max(t, isqrt(prod(self.shape)))), prod(self.shape))
         eigen = _Eigen(values, floor, vectors)
         all_values = xp.concat([values, xp.zeros_like(values[..., :1])], axis=-1) + self.eps
         return Factor(_Span(self.shape), all_values, floor, (rows, eigen)), eigen
+
+
+def _ranked(values: Array, d: int) -> Array:  # (B, t) ascending
+    """Eigenvalues of t vectors of d entries: t - d of them are zero, and their rounding would add up in Tr H."""
+    xp, surplus = namespace(values), max(0, values.shape[-1] - d)
+    return xp.concat([xp.zeros_like(values[..., :surplus]), values[..., surplus:]], axis=-1) if surplus else values
 
 
 def _bordered(gram: Array, row: Array) -> Array:  # (B, t, t), (B, t + 1) -> (B, t + 1, t + 1)
@@ -180,11 +188,17 @@ class _Eigen:
         """(ε + λ)^p, the pseudo-inverse power for p < 0."""
         return values_power(self.values + eps, p, self.floor)
 
-    def lost(self, last: Array, eps: float) -> Array:  # (B, t) -> (B,)
-        """‖P g_t‖₂ with P the null space of the pseudo-inverse: <g_t, u_i> = √λ_i v_{ti} for the unit vector u_i."""
-        xp = namespace(last)
-        parts = self.values * last * last
-        return xp.sqrt(xp.sum(xp.where(self.values + eps <= self.floor, parts, xp.zeros_like(parts)), axis=-1))
+    def lost(self, rows: Array, eps: float) -> Array:  # (B, t, d) -> (B,)
+        """‖P g_t‖₂ with P the null space of the pseudo-inverse: the combination Rᵀ V₀ V₀ᵀ e_t of the gradients.
+
+        The eigenvalues do not tell it: those that count as zero have no correct digit.
+        """
+        xp = namespace(rows)
+        null = self.values + eps <= self.floor
+        if not bool(xp.any(null)):
+            return xp.zeros(rows.shape[0], **like(rows))
+        weights = self.vectors @ (xp.astype(null, rows.dtype) * self.vectors[:, -1, :])[..., None]
+        return norm((xp.matrix_transpose(weights) @ rows)[..., 0, :])
 
 
 @dataclass(frozen=True)
