@@ -72,7 +72,9 @@ def e_process(
     if not (math.isfinite(lower) and math.isfinite(bound) and lower < bound and lower <= x.min()):
         raise ValueError(f"an e-process needs lower < bound and samples >= lower; got {lower}, {bound}, {x.min()}")
     with np.errstate(over="ignore"):
-        return np.exp(np.minimum(_log_wealth((x - lower) / (bound - lower) - 1), 709.0))
+        # A gain that overflows is cut: a smaller gain is evidence that is still valid, an infinite one would become a NaN.
+        gains = np.minimum((x - lower) / (bound - lower) - 1, 1e300)
+        return np.exp(np.minimum(_log_wealth(gains), 709.0))
 
 
 def clopper_pearson(failures: int, trials: int, alpha: float = 0.05) -> tuple[float, float]:
