@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from problems.domains.audit import domain_check
 from regret.learners.adaptive import AdaptiveRegularization
 from regret.learners.gram import GramFullMatrix
 from regret.theorems.constants import damping_trace, diameter, feasibility_tolerance, rates, unit_roundoff
@@ -78,7 +79,7 @@ def _cumulative(run: Trace) -> Check:
     drop = float(np.max((np.concatenate([np.full_like(roots[:1], start), roots[:-1]]) - roots) / size))
     norm = roots if run.adaptive_norm is None else run.adaptive_norm
     apart = float(np.max(np.maximum(roots - start - norm, norm - roots) / size))
-    worst = max(drop, apart)
+    worst = float(np.max([drop, apart]))  # a NaN stays one
     return Check(
         worst <= allowed, allowed - worst,
         f"sums of all gradients; relative to Tr H, its largest drop is {max(drop, 0.0):.2g}, and |||g||| leaves "
@@ -110,6 +111,9 @@ FORGETTING = Assumption(
 def _feasible(run: Trace) -> Check:
     if run.domain is None:
         return Check(True, math.inf, "unconstrained")
+    audit = domain_check(run.domain, run.learner.shape, run.structure)
+    if not audit.ok:
+        return audit
     allowed = feasibility_tolerance(run)
     found = float(np.max(run.infeasibility))
     return Check(
@@ -189,7 +193,8 @@ FIXED_COMPARATOR = Assumption("fixed-comparator", r"u \text{ is the same at ever
 
 
 def _tuned(run: Trace) -> Check:
-    best, eta = diameter(run) / 2**0.5, rates(run)
+    # Without the rounding that feasibility allows: in float32 that is more than 1e-9.
+    best, eta = (diameter(run) - feasibility_tolerance(run)) / 2**0.5, rates(run)
     if run.domain is None and run.distance is not None:
         best = float(np.max(run.distance)) / 2**0.5
     off = float(np.max(np.abs(eta / best - 1.0))) if best > 0 else math.inf

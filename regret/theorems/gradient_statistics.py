@@ -36,6 +36,7 @@ def entrywise(gradients: np.ndarray) -> np.ndarray:  # (T, B, *shape) -> (T, B)
 
 def nuclear(rows: np.ndarray) -> np.ndarray:  # (T, B, k, m): k rows of length m per step -> (T, B)
     """The nuclear norm of all rows so far; for Tr (Σ G Gᵀ)^{1/2} the rows are those of Gᵀ."""
+    rows = rows.astype(np.float64)
     triangle = np.zeros((*rows.shape[1:2], 0, rows.shape[-1]))
     norms = np.empty(rows.shape[:2])
     for t, new in enumerate(rows):
@@ -82,4 +83,4 @@ def _own_norm(part: Structure, gradients: np.ndarray) -> np.ndarray:
 
 
 def _flat(gradients: np.ndarray) -> np.ndarray:  # (T, B, *shape) -> (T, B, d)
-    return gradients.reshape(*gradients.shape[:2], -1)
+    return gradients.reshape(*gradients.shape[:2], -1).astype(np.float64)

@@ -46,7 +46,7 @@ BALL = Assumption("ball", r"\mathcal X = \{\|X\|_{\mathrm{op}} \le R\} \text{ or
 
 
 def _orthogonal(game: Game) -> Check:
-    fits = isinstance(game.adversary, OrthogonalPlay)
+    fits = type(game.adversary) is OrthogonalPlay
     return Check(fits, 1.0 if fits else -1.0, f"the adversary is {game.adversary!r}")
 
 

@@ -80,7 +80,11 @@ class RankFreeShampoo(LinearRegret):
         size = run.scalars["top_left"] * run.scalars["top_right"]
         pull = (k * u) ** -0.5 * run.scalars["gradient_norm"]  # two fourth roots of condition 1/(k u) at worst
         steps = 8.0 * d * u * (pull + size * np.maximum(euclidean_size(run), reach) / rates(run)) * reach
-        order = 2.0 * d * (16.0 * k * u) ** 0.25 * size * np.square(reach) / rates(run)
+        steps = steps + run.scalars["dropped"] * reach
+        smallest = np.finfo(np.float64 if u < 1e-12 else np.float32).smallest_subnormal
+        lost = float(k * smallest) ** 0.25  # of A and B, where squares underflow
+        tops = run.scalars["top_left"] + run.scalars["top_right"] + lost
+        order = 2.0 * d * ((16.0 * k * u) ** 0.25 * size + lost * tops) * np.square(reach) / rates(run)
         assert run.energy_before is not None
         assert run.energy_after is not None
         moved = (

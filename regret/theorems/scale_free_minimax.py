@@ -26,12 +26,16 @@ from regret.adversaries import RandomSigns
 from regret.adversaries.late_spike import LateSpike
 from regret.learners import OnlineGradientDescent
 from regret.theorems import runs
+from regret.theorems.constants import unit_roundoff
 from regret.theorems.game import PLAYED, RECORD, Game, play_game
 from structures import Diagonal
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
 __all__ = ["ScaleFreeMinimax"]
+
+
+SYMMETRY = 2.0**-45  # relative: by as much a wrong reach moves threshold and ratio, for which the budget has room
 
 
 def _symmetric(game: Game) -> Check:
@@ -41,8 +45,8 @@ def _symmetric(game: Game) -> Check:
     ahead, behind = float(domain.support(pattern)), float(domain.support(-pattern))
     off = max(abs(ahead - game.adversary.reach), abs(behind - game.adversary.reach)) / game.adversary.reach
     return Check(
-        off <= 1e-9,
-        1e-9 - off,
+        off <= SYMMETRY,
+        SYMMETRY - off,
         f"σ(W) = {ahead:.6g} and σ(-W) = {behind:.6g}; the adversary says {game.adversary.reach:.6g}",
     )
 
@@ -54,7 +58,7 @@ SYMMETRIC = Assumption(
 
 def _whole(game: Game) -> Check:
     spike = game.adversary
-    fits = isinstance(spike, LateSpike) and game.trace.horizon == spike.horizon
+    fits = type(spike) is LateSpike and game.trace.horizon == spike.horizon
     return Check(fits, 1.0 if fits else -1.0, f"{game.trace.horizon} steps were played against {spike!r}")
 
 
@@ -88,7 +92,9 @@ class ScaleFreeMinimax(Theorem):
 
     def budget(self, run: Game) -> float:
         """The threshold is compared with a rounded position, T times; the ratios are a few operations."""
-        return 2.0**-50 * (np.size(run.adversary.pattern) + run.adversary.horizon)
+        return 4.0 * SYMMETRY + 8.0 * unit_roundoff(run.trace) * (
+            np.size(run.adversary.pattern) + run.adversary.horizon
+        )
 
     def examples(self) -> Iterable[Example]:
         for name in ("AdaGrad-Norm", "AdaGrad", "full-matrix AdaGrad", "one-sided Shampoo"):
