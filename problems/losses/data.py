@@ -19,7 +19,8 @@ __all__ = ["largest_eigenvalue", "rows"]
 def rows(A: Array, i: Any) -> Array:  # (n, ...), (batch...) int -> (batch..., ...)
     """A[i] for an integer array of any shape; i may be host data."""
     xp = namespace(A)
-    if isinstance(i, int | list | np.ndarray | np.integer):
+    there = isinstance(i, np.ndarray) and isinstance(A, np.ndarray) and i.dtype.kind == "i"
+    if not there and isinstance(i, int | list | np.ndarray | np.integer):
         i = xp.asarray(np.asarray(i).tolist(), dtype=xp.int64, device=like(A)["device"])
     return xp.reshape(xp.take(A, xp.reshape(i, (-1,)), axis=0), (*i.shape, *A.shape[1:]))
 
