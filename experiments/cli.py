@@ -1,4 +1,4 @@
-"""The command line: ``python -m experiments list | run | status | verify | report``."""
+"""The command line: ``python -m experiments list | run | status | verify | report | solve``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from experiments import verbs
+from experiments import solve, verbs
 from experiments.spec import SCALES, Experiment
 from experiments.store import DEFAULT_ROOT, Store
 from theory.theorem import Theorem
@@ -31,11 +31,12 @@ examples:
   python -m experiments status                              fresh, stale, missing and failed runs
   python -m experiments verify                              theorem x experiment x verdict, and every theorem's examples
   python -m experiments report --out report                 the pages for the browser
+  python -m experiments solve a9a.bz2 --l1-ratio 0.5        one model from a data file (more in `solve --help`)
 
 An interrupted or killed sweep is resumed by the same command: finished runs are kept and never repeated.
 A failed run is recorded with its traceback under results/failed and tried again by the next `run`.
 
-exit status: 0 all is well, 1 a theorem is violated or a run failed, 2 wrong use, 130 interrupted.
+exit status: 0 all is well, 1 a theorem is violated, a run failed or `solve` fell short, 2 wrong use, 130 interrupted.
 """
 
 VERBS = {
@@ -55,6 +56,8 @@ def main(
     """Run the command line; returns the exit status.  Raises SystemExit(2) for wrong use, as argparse does."""
     parser = build_parser()
     options = parser.parse_args(argv)
+    if options.verb == "solve":
+        return _ended(lambda: solve.solve(options.parser, options), "interrupted; nothing is written")
     if suite is None:
         from experiments.suite import load_suite
 
@@ -64,13 +67,20 @@ def main(
         _require_device(parser, chosen, options)
     calls = {"list": verbs.show, "run": verbs.run, "status": verbs.status, "report": verbs.report}
     store = Store(options.results)
+    if options.verb == "verify":
+        return _ended(
+            lambda: verbs.verify(chosen, store, options, theorems), "interrupted; what is stored stays stored"
+        )
+    return _ended(lambda: calls[options.verb](chosen, store, options), "interrupted; what is stored stays stored")
+
+
+def _ended(call: Callable[[], int], interrupted: str) -> int:
+    """The exit status of `call`, also when it is interrupted or its reader has gone."""
     try:
         with _terminated_like_interrupted():
-            if options.verb == "verify":
-                return verbs.verify(chosen, store, options, theorems)
-            return calls[options.verb](chosen, store, options)
+            return call()
     except KeyboardInterrupt:
-        print("interrupted; what is stored stays stored", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return verbs.INTERRUPTED
     except BrokenPipeError:  # `... | head` closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,6 +116,8 @@ def build_parser() -> argparse.ArgumentParser:
             sub.add_argument("names", nargs="*", metavar="NAME", help="experiments; all of them when none is named")
         sub.add_argument("--scale", choices=SCALES, default="laptop", help="how much to compute (%(default)s)")
         sub.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (%(default)s)")
+    sub = solve.declare(subparsers)
+    sub.set_defaults(parser=sub)  # its complaints then show its own usage line
     for name in ("run", "verify"):
         text = "worker processes (one per core; 1 with --device cuda)"
         parsers[name].add_argument("--jobs", type=_positive, metavar="N", help=text)

@@ -76,6 +76,13 @@ _LOOKS = {
     "Jorge": Look(PALETTE["green"], "P"),
     "AGD": Look(PALETTE["orange"], "s"),
     "FNGD": Look(PALETTE["purple"], "*"),
+    "DASVRDA": Look(PALETTE["blue"], "o"),
+    "DASVRDA, sharper": Look(PALETTE["vermilion"], "D"),
+    "SVRG": Look(PALETTE["grey"], "x", "-."),
+    "SAGA": Look(PALETTE["sky"], "^"),
+    "Katyusha": Look(PALETTE["green"], "P"),
+    "AccProxSVRG": Look(PALETTE["purple"], "*", _DOTTED),
+    "APG": Look(PALETTE["black"], "s", _DOTTED),
 }
 
 _LABELS = {
@@ -94,6 +101,8 @@ _LABELS = {
     "DirectSum": "direct sum",
     "Conjugated": "rotated diagonal",
     "GradientDescent": "gradient descent",
+    "AccProxSVRG": "accelerated SVRG",
+    "APG": "accelerated gradient",
 }
 
 

@@ -1,0 +1,42 @@
+r"""Two decorators for compiled functions: numba where it is installed, the plain function where it is not.
+
+.. math:: \text{numba:}\quad f \mapsto \text{machine code}(f), \qquad \text{no numba:}\quad f \mapsto f
+
+Machine code is kept on the disk beside the sources (or where ``NUMBA_CACHE_DIR`` says), so that it is compiled once.
+Without numba the same functions run as Python on scalars; what loops over data has a vectorised NumPy form beside it
+(`HAS_NUMBA` decides).
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+__all__ = ["HAS_NUMBA", "kernel", "summing"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+try:
+    import numba
+except ImportError:
+    numba = None
+
+HAS_NUMBA = numba is not None
+
+
+def kernel(function: F) -> F:
+    """Compile for the types of the first call, without the interpreter lock, cached on the disk."""
+    return function if numba is None else cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def summing(function: F) -> F:
+    """The same, where sums may be taken in any order and products fused into them: what dot products need to use whole vectors.
+
+    Nothing is assumed about infinities, nan or signed zeros. Machine code fixes the order: the same bits every time.
+    """
+    if numba is None:
+        return function
+    flags = {"reassoc", "contract"}
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function))

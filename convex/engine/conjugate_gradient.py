@@ -1,0 +1,129 @@
+r"""Truncated Newton steps without an l1 penalty: the Newton equation by conjugate gradients, products with the Hessian by two passes.
+
+.. math::
+    (\tilde X^\top \mathrm{diag}(D) \tilde X + l_2 I)\, \delta = -g, \qquad
+    \text{until } |r|_{M^{-1}} \le \eta_k |g|_{M^{-1}} \text{ or } |r|^2 \le l_2 \,\mathrm{tol} / 2, \qquad M = \mathrm{diag}
+
+r is the gradient that the step will leave, if the model is right, and :math:`|g|^2 / (2 l_2)` is the duality gap: the second rule stops where
+the gap is good enough. A product reads a block of rows once, for its scores and for their transpose.
+
+Source: derived here; steihaug1983conjugate for truncation.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.sparse as sp
+
+from convex.engine.descent import SHORT, along, smooth_gradient, stalled
+from convex.engine.hessian import curvatures, is_dense, secants
+from convex.engine.progress import Progress
+from convex.engine.rows import Rows
+from convex.engine.task import Snapshot, Task
+
+__all__ = ["truncated_newton"]
+
+FORCING = 0.3  # largest relative residual
+MOST_PRODUCTS = 500
+STALLS = 3
+FLAT = 1e-12  # curvature relative to that of the coordinates alone, below which a direction leads far away for nothing
+
+
+def truncated_newton(task: Task, snap: Snapshot, progress: Progress) -> Snapshot:
+    """From a recorded snapshot until `progress` is over or steps make no difference; the last snapshot."""
+    squares = squared(task.rows)
+    now, first, stalls, weights = snap, 0.0, 0, curvatures
+    while not progress.over and stalls < STALLS:
+        g = smooth_gradient(task, now)
+        D = weights(task, now)
+        diagonal = newton_diagonal(task, squares, D)
+        size = math.sqrt(float(g @ (g / diagonal)))
+        first = max(first, size)
+        if size == 0.0:
+            break
+        room = max(progress.max_passes - progress.passes, 1.0)
+        forcing = min(FORCING, math.sqrt(size / first))
+        step, products = conjugate_gradients(task, D, -g, diagonal, forcing, progress.tol, room)
+        progress.passes += products + 0.5
+        after, t = along(task, now, step)
+        weights = secants if t < SHORT else curvatures
+        progress.passes += 1.0
+        if after is None:
+            break
+        progress.record(task, after, "finish")
+        stalls = stalls + 1 if stalled(task, now, after) else 0
+        now = after
+    return now
+
+
+def squared(rows: Rows) -> Rows | None:
+    """The rows with their entries squared; None for dense ones, which are squared block by block."""
+    if is_dense(rows):
+        return None
+    first = rows.arrays[0]
+    square = sp.csr_array((first.data**2, first.indices, first.indptr), shape=first.shape) if sp.issparse(first) else first * first
+    if isinstance(square, np.ndarray):
+        square.flags.writeable = False
+    return Rows((square, *rows.arrays[1:]), rows.kernels, rows.n, rows.d, rows.entries)
+
+
+def newton_diagonal(task: Task, squares: Rows | None, D: np.ndarray) -> np.ndarray:
+    """(d + 1,) the diagonal of the Hessian, 1 where it is 0."""
+    if squares is not None:
+        out = squares.scatter(D, task.scale)
+    else:
+        out = np.zeros(task.rows.d + 1)
+        for a, b in task.rows.blocks:
+            block = task.rows.arrays[0][a:b].astype(np.float64)
+            out[:-1] += D[a:b] @ (block * block)
+        out[-1] = task.scale * float(D.sum())
+    out[-1] *= task.scale
+    out[:-1] += task.l2
+    out[out <= 0.0] = 1.0
+    return out
+
+
+def product(task: Task, D: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """(d + 1,) the Hessian times v."""
+    rows, out = task.rows, np.zeros_like(v)
+    for a, b in rows.blocks:
+        part = rows.part(a, b)
+        t = np.empty(b - a)
+        rows.kernels.scores(*part, v, task.scale, t)
+        t *= D[a:b]
+        rows.kernels.scatter(*part, t, task.scale, out)
+    out[:-1] += task.l2 * v[:-1]
+    return out
+
+
+def conjugate_gradients(
+    task: Task,
+    D: np.ndarray,  # (n,)
+    right: np.ndarray,  # (d + 1,)
+    diagonal: np.ndarray,  # (d + 1,)
+    forcing: float,
+    tol: float,  # duality gap
+    most: float,
+) -> tuple[np.ndarray, int]:
+    """An approximate Newton step, and the products that it took."""
+    x, r = np.zeros_like(right), right.copy()
+    q = r / diagonal
+    direction, rq = q.copy(), float(r @ q)
+    goal, enough = forcing * forcing * rq, 0.5 * task.l2 * tol
+    for k in range(1, int(min(MOST_PRODUCTS, most)) + 1):
+        curved = product(task, D, direction)
+        size = float(direction @ curved)
+        if size <= FLAT * float(direction @ (diagonal * direction)):
+            return (x if k > 1 else direction), k
+        t = rq / size
+        x += t * direction
+        r -= t * curved
+        q = r / diagonal
+        before, rq = rq, float(r @ q)
+        if rq <= goal or float(r @ r) <= enough:
+            break
+        direction *= rq / before
+        direction += q
+    return x, k
