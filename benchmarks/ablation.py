@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not options.show:
         names = tuple(options.only.split(",")) if options.only else tuple(data.name for data in DATA_SETS)
-        rules = Rules((options.target,), options.repeats, options.limit, cold=False)
+        rules = Rules((options.target,), options.repeats, options.limit, factor=1000.0, cold=False)
         race(names, options.data, rules, ENGINE, variants(), options.json)
     print(variants_table(json.loads((options.show or options.json).read_text())))
 

@@ -104,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--engine", action="store_true", help="ours is the engine's function, not the estimator")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one run")
+    parser.add_argument("--factor", type=float, default=10.0, help="times ours, the longest run of a peer")
     parser.add_argument("--json", type=Path, default=RESULT, help="where the numbers go")
     parser.add_argument("--show", type=Path, help="print the tables of this file and run nothing")
     options = parser.parse_args(arguments)
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tuple(options.only.split(",")) if options.only else QUICK if options.quick else tuple(d.name for d in DATA_SETS)
     )
     quick = Rules(repeats=1, limit=5.0, shortest=0.3, cold=False)
-    rules = quick if options.quick else Rules(repeats=options.repeats, limit=options.limit)
+    rules = quick if options.quick else Rules(repeats=options.repeats, limit=options.limit, factor=options.factor)
     peers = tuple(peer for peer in PEERS if options.against in peer.name)
     race(
         names,

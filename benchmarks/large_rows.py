@@ -15,6 +15,7 @@ import argparse
 import json
 import multiprocessing
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -27,7 +28,7 @@ from convex.engine.minimise import make_task
 from convex.engine.rows import Rows
 from convex.engine.snapshot import snapshot
 
-BLOCK = 100_000
+BLOCK, ROUNDS = 100_000, 9
 
 
 def write_rows(folder: Path, rows: int, dim: int) -> tuple[Path, Path]:
@@ -80,38 +81,33 @@ class AnonymousMemory:
             sleep(0.02)
 
 
-def seconds(call, repetitions: int) -> float:
-    """Median time of a call after one that warms up."""
+def seconds(call: Callable[[], object]) -> float:
+    """Time of one call."""
+    begin = perf_counter()
     call()
-    times = []
-    for _ in range(repetitions):
-        begin = perf_counter()
-        call()
-        times.append(perf_counter() - begin)
-    return median(times)
+    return perf_counter() - begin
 
 
-def floor_of_a_pass(X: np.ndarray, repetitions: int) -> dict[str, float]:
-    """Seconds to read X once, and to multiply as many numbers twice in the cache."""
-    block = Rows.of(np.ascontiguousarray(X[:2000]))
-    w, z, g = np.ones(X.shape[1] + 1), np.ones(2000), np.zeros(X.shape[1] + 1)
+def paired_times(X: np.ndarray, y: np.ndarray, rounds: int) -> dict[str, float]:
+    """Medians of reading once, multiplying twice in the cache, and a whole pass; they take turns, and so does a busy machine."""
+    block, view, inside = Rows.of(np.ascontiguousarray(X[:2000])), np.asarray(X), np.zeros(X.shape[1] + 1)
+    w, z, repeats = np.ones(X.shape[1] + 1), np.ones(2000), 200
+    task = make_task(X, y, "log_loss", 0.0, 1e-6, None, True, 1.0)
 
     def twice() -> None:
-        for _ in range(50):
+        for _ in range(repeats):
             block.kernels.scores(*block.arrays, w, 1.0, z)
-            block.kernels.scatter(*block.arrays, z, 1.0, g)
+            block.kernels.scatter(*block.arrays, z, 1.0, inside)
 
-    view = np.asarray(X)
-    return {
-        "read_once": seconds(lambda: total(view), repetitions),
-        "multiply_twice": seconds(twice, 5 * repetitions) / (50 * 2000) * X.shape[0],
-    }
+    def whole_pass() -> None:
+        snapshot(task, np.zeros(X.shape[1] + 1), exact_intercept=False)
 
-
-def seconds_of_a_pass(X: np.ndarray, y: np.ndarray) -> float:
-    """Time of one snapshot: value, gradient and scores."""
-    task = make_task(X, y, "log_loss", 0.0, 1e-6, None, True, 1.0)
-    return seconds(lambda: snapshot(task, np.zeros(X.shape[1] + 1), exact_intercept=False), 3)
+    total(view[:1]), twice(), whole_pass()  # warm up: compile, and bring the file into memory
+    times = np.array([[seconds(lambda: total(view)), seconds(twice), seconds(whole_pass)] for _ in range(rounds)])
+    times[:, 1] *= X.shape[0] / (repeats * 2000)
+    read, multiply, whole = np.median(times, axis=0)
+    ratio = np.median(times[:, 2] / (times[:, 0] + times[:, 1]))
+    return {"read_once": read, "multiply_twice": multiply, "pass": whole, "pass_over_floor": float(ratio)}
 
 
 def measured(matrix: Path, targets: Path, rows: int, dim: int, passes: float) -> dict[str, float]:
@@ -120,9 +116,7 @@ def measured(matrix: Path, targets: Path, rows: int, dim: int, passes: float) ->
     y = np.fromfile(targets)
     small = slice(0, 5000)
     minimise(np.ascontiguousarray(X[small]), y[small], max_passes=3)  # compile
-    numbers = floor_of_a_pass(X, 3)
-    numbers["pass"] = seconds_of_a_pass(X, y)
-    numbers["pass_over_floor"] = numbers["pass"] / (numbers["read_once"] + numbers["multiply_twice"])
+    numbers = paired_times(X, y, ROUNDS)
     numbers["data_gib"] = X.nbytes / 2**30
     for name, options, tol in (("stages", Options(finish=False), 1e-6), ("finished", Options(), 1e-10)):
         with AnonymousMemory() as memory:

@@ -27,11 +27,13 @@ from convex.solvers import DASVRDA, SAGA, SVRG, AcceleratedGradient, AccProxSVRG
 
 if TYPE_CHECKING:
     from convex.estimators import DASVRDAClassifier, DASVRDARegressor
+    from convex.estimators.path import regularization_path
 
 _LATER = MappingProxyType(
     {
         "DASVRDAClassifier": "convex.estimators",
         "DASVRDARegressor": "convex.estimators",
+        "regularization_path": "convex.estimators.path",
     }
 )
 
@@ -46,6 +48,7 @@ __all__ = [
     "Katyusha",
     "Path",
     "Solver",
+    "regularization_path",
 ]
 
 

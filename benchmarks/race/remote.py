@@ -96,7 +96,7 @@ class Remote:
             self._pipe.send(message)
             if not self._pipe.poll(limit):
                 self.close()
-                raise Stopped(f"time limit of {limit:.0f} s")
+                raise Stopped(f"time limit of {limit:.2g} s")
             return self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             code = self._exit_code()

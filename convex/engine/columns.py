@@ -17,7 +17,6 @@ import scipy.sparse as sp
 
 from convex.engine import kernels_csr, numpy_rows
 from convex.engine.compiled import HAS_NUMBA, kernel, summing
-from convex.engine.descent import Damping
 from convex.engine.hessian import is_dense
 from convex.engine.kernels_csr import dot
 from convex.engine.rows import Rows, read_only
@@ -98,7 +97,7 @@ class Columns:
 class ColumnModel:
     """The model around w on chosen columns, its last coordinate the intercept (scale 0: none); see `quadratic.Model`."""
 
-    sweeps, rounds = 4, 8
+    sweeps, solves, rounds = 4, 2, 8
 
     def __init__(
         self,
@@ -107,22 +106,22 @@ class ColumnModel:
         gradient: np.ndarray,  # (k + 1,) of F + l2/2 |w|² at w
         l2: float,
         scale: float,
-        damping: Damping,
+        damping: float = 0.0,
     ) -> None:
         """The model at x = w."""
         self.columns, self.D, self.scale, self.g = columns, D, scale, gradient
         self.penalised = columns.k
         squares = columns.weighted_squares(D)
-        self.l2 = l2 + damping.ridge(squares)
-        self.h = np.append(squares + self.l2, scale * scale * float(D.sum()))
+        self.ridge = l2 + damping * squares
+        self.h = np.append(squares + self.ridge, scale * scale * float(D.sum()))
         self.h[self.h <= 0.0] = 1.0  # columns of zeros: their slope is 0 too
         self.v, self.delta = np.zeros(D.size), np.zeros(self.penalised + 1)
         self.readings = 0.5  # of the columns, each for two products
 
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:
         """See `Model`."""
-        numbers = (l1, self.l2, self.scale, tol)
-        state = (self.D, self.h, self.g, self.v, self.delta, x)
+        numbers = (l1, self.scale, tol)
+        state = (self.D, self.h, self.ridge, self.g, self.v, self.delta, x)
         largest, sweeps = column_sweeps(*self.columns.arrays, *state, numbers, most)
         self.readings += sweeps
         return largest
@@ -130,7 +129,7 @@ class ColumnModel:
     def residual(self, x: np.ndarray) -> np.ndarray:
         """See `Model`."""
         r = self.g + np.append(self.columns.transpose(self.v), self.scale * float(self.v.sum()))
-        r[:-1] += self.l2 * self.delta[:-1]
+        r[:-1] += self.ridge * self.delta[:-1]
         return r
 
     def solve(self, support: np.ndarray, right: np.ndarray, tol: float) -> np.ndarray | None:
@@ -159,14 +158,14 @@ class ColumnModel:
         self.readings += 1.0
         v = self.D * (self.columns.scores(change[:-1]) + self.scale * change[-1])
         out = np.append(self.columns.transpose(v), self.scale * float(v.sum()))
-        out[:-1] += self.l2 * change[:-1]
+        out[:-1] += self.ridge * change[:-1]
         return out
 
     def product(self, change: np.ndarray) -> tuple[float, Any]:
         """See `Model`."""
         u = self.columns.scores(change[:-1]) + self.scale * change[-1]
         v = self.D * u
-        return float(u @ v) + self.l2 * float(change[:-1] @ change[:-1]), (v, change)
+        return float(u @ v) + float(change[:-1] @ (self.ridge * change[:-1])), (v, change)
 
     def move(self, known: Any, t: float) -> None:
         """See `Model`."""
@@ -224,15 +223,16 @@ def column_sweeps(
     pointers,
     D: np.ndarray,  # (n,)
     h: np.ndarray,  # (k + 1,) diagonal
+    ridge: np.ndarray,  # (k,) what of it is not from the columns
     g: np.ndarray,  # (k + 1,) slopes at w
     v: np.ndarray,  # (n,) in and out
     delta: np.ndarray,  # (k + 1,) in and out: x - w
     x: np.ndarray,  # (k + 1,) in and out
-    numbers: tuple[float, float, float, float],  # l1, l2, scale, tol
+    numbers: tuple[float, float, float],  # l1, scale, tol
     most: int,
 ) -> tuple[float, int]:
     """Coordinate descent: a whole sweep, then sweeps over what moved or is not 0 until they rest, and again; and their number."""
-    l1, l2, scale, tol = numbers
+    l1, scale, tol = numbers
     last = x.size - 1
     active = np.empty(last, np.int64)
     count, whole = 0, True
@@ -247,7 +247,7 @@ def column_sweeps(
         for k in range(last if whole else count):
             j = k if whole else active[k]
             begin, end = pointers[j], pointers[j + 1]
-            u = x[j] - (g[j] + dot(values, places, begin, end, v) + l2 * delta[j]) / h[j]
+            u = x[j] - (g[j] + dot(values, places, begin, end, v) + ridge[j] * delta[j]) / h[j]
             u = max(u - l1 / h[j], 0.0) + min(u + l1 / h[j], 0.0)
             step = u - x[j]
             if u != 0.0 or step != 0.0 or not whole:

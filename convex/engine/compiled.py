@@ -12,6 +12,7 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 __all__ = ["HAS_NUMBA", "kernel", "summing"]
@@ -26,9 +27,15 @@ except ImportError:
 HAS_NUMBA = numba is not None
 
 
+# The data's types at the first call decide; nobody calls these from C, so no wrapper is made for that (a tenth of the time).
+ALWAYS: MappingProxyType[str, Any] = MappingProxyType(
+    {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+)
+
+
 def kernel(function: F) -> F:
     """Compile for the types of the first call, without the interpreter lock, cached on the disk."""
-    return function if numba is None else cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return function if numba is None else cast(F, numba.njit(**ALWAYS)(function))
 
 
 def summing(function: F) -> F:
@@ -38,5 +45,4 @@ def summing(function: F) -> F:
     """
     if numba is None:
         return function
-    flags = {"reassoc", "contract"}
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function))
+    return cast(F, numba.njit(**ALWAYS, fastmath={"reassoc", "contract"})(function))

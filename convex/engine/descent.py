@@ -26,7 +26,7 @@ SHARE = 1e-3  # of the promised decrease, that a step has to reach
 INVISIBLE = 100.0  # times the rounding of P: smaller promises cannot be checked
 HALVINGS, BISECTIONS, FLAT = 40, 30, 0.1
 SHORT = 0.25  # a step this short says that its model was wrong
-DAMPING = 1e-4  # relative to the mean curvature of a coordinate, once it is needed
+DAMPING = 1e-4  # the first one that is not 0
 LARGEST = 1e4
 
 
@@ -151,13 +151,12 @@ def stalled(task: Task, before: Snapshot, after: Snapshot) -> bool:
 
 @dataclass
 class Damping:
-    """A ridge around the point for models that were wrong: ten times more after a short step, ten times less after a whole one."""
+    """What to enlarge the curvature of every coordinate by, as a share of itself, after models that were wrong.
+
+    Ten times more after a short step, ten times less after a whole one.
+    """
 
     share: float = 0.0
-
-    def ridge(self, diagonal: np.ndarray) -> float:
-        """To be added to the curvature of every coordinate."""
-        return self.share * float(diagonal.mean()) if self.share else 0.0
 
     def learn(self, t: float) -> bool:
         """From the length of a step, 0 for none; whether there is more to try."""

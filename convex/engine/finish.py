@@ -23,9 +23,11 @@ FEW = 1000  # features whose Gram matrix is written down
 def finish(task: Task, snap: Snapshot, progress: Progress, rng: np.random.Generator) -> Snapshot:
     """From a recorded snapshot."""
     if task.rows.d <= FEW:
-        return newton(task, snap, progress, rng)
-    if task.l1 == 0.0:
-        if task.rows.kernels is kernels_csr and not np.any(snap.w[:-1]):
-            snap = dual_ascent(task, snap, progress, rng)
-        return snap if progress.over else truncated_newton(task, snap, progress)
-    return working_sets(task, snap, progress)
+        snap = newton(task, snap, progress, rng)
+    elif task.l1 > 0.0:
+        return working_sets(task, snap, progress)
+    elif task.rows.kernels is kernels_csr and not np.any(snap.w[:-1]):
+        snap = dual_ascent(task, snap, progress, rng)
+    if progress.over or task.l1 > 0.0:
+        return snap
+    return truncated_newton(task, snap, progress)

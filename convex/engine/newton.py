@@ -37,6 +37,7 @@ GROWTH = 4  # of the samples
 ROWS = 8  # of the smallest sample for each feature
 SHARE = 0.1  # of a sample's statistical error to which it is solved
 SAMPLE_STEPS = 12
+MOST_STEPS = 100  # other methods must go on then: the loss has kinks that are met one by one
 STALLS = 3
 TINY = 1e-300
 
@@ -52,7 +53,7 @@ def newton(task: Task, snap: Snapshot, progress: Progress, rng: np.random.Genera
             progress.record(task, near, "finish")
             snap = near if near.objective <= snap.objective else snap
     run = Run(task, progress, 1.0, progress.tol)
-    return run.steps(snap, metric, lambda now, _: progress.over, lambda now: progress.record(task, now, "finish"))
+    return run.steps(snap, metric, lambda now, _: progress.over, lambda now: progress.record(task, now, "finish"), MOST_STEPS)
 
 
 def on_samples(
@@ -149,8 +150,7 @@ class Run:
     def step(self, now: Snapshot, wrong: float) -> tuple[Snapshot | None, float]:
         """One step, and half of the decrease that its model promised."""
         task, size = self.task, self.metric.shape[0]
-        ridge = self.damping.ridge(np.diagonal(self.metric))
-        model = GramModel(self.metric, smooth_gradient(task, now)[:size], task.l2 + ridge, task.rows.d)
+        model = GramModel(self.metric, smooth_gradient(task, now)[:size], task.l2, task.rows.d, self.damping.share)
         delta = np.zeros_like(now.w)
         delta[:size] = minimise_model(model, now.w[:size], task.l1, ACCURACY * wrong) - now.w[:size]
         after, t = along(task, now, delta)

@@ -20,7 +20,7 @@ from convex.engine.compiled import HAS_NUMBA, kernel, summing
 
 __all__ = ["GramModel", "Model", "minimise_model"]
 
-RIDGE = 1e-12  # relative: singular Gram matrices are factored, and w + step is only ever compared with w
+RIDGE = 1e-13  # relative to each diagonal entry: singular Gram matrices are factored, and the step is damped by nothing else
 
 
 class Model(Protocol):
@@ -28,6 +28,7 @@ class Model(Protocol):
 
     penalised: int  # coordinates with the penalty l1: the first ones
     sweeps: int  # of coordinate descent before a solve
+    solves: int  # at most, each on the support that the one before left
     rounds: int  # of both, at most
 
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:
@@ -54,28 +55,40 @@ class Model(Protocol):
 def minimise_model(model: Model, w: np.ndarray, l1: float, tol: float) -> np.ndarray:
     """x with the optimality conditions violated by about `tol` at most, never worse than w."""
     x = w.copy()
-    if l1 == 0.0 and solve_on_support(model, x, l1, tol):
+    if l1 == 0.0 and solve_smooth(model, x, tol):
         return x
     for _ in range(model.rounds):
-        if model.sweep(x, l1, tol, model.sweeps) <= tol or not solve_on_support(model, x, l1, tol):
+        if model.sweep(x, l1, tol, model.sweeps) <= tol:
             break
+        for _ in range(model.solves):
+            if not solve_on_support(model, x, l1, tol):
+                break
     return x
 
 
+def solve_smooth(model: Model, x: np.ndarray, tol: float) -> bool:
+    """Move x to the minimum without a penalty; whether that could be done."""
+    step = model.solve(np.arange(x.size), -model.residual(x), tol)
+    if step is not None:
+        take(model, x, step, 1.0)
+    return step is not None
+
+
 def solve_on_support(model: Model, x: np.ndarray, l1: float, tol: float) -> bool:
-    """Move x to the minimum with its support and signs, as far as the signs allow; False when no move lowers the model."""
+    """Move x to the minimum with its support and signs, or until signs change; whether they did and the support is smaller now."""
     r, k = model.residual(x), model.penalised
-    support = np.concatenate([np.flatnonzero(x[:k]) if l1 else np.arange(k), np.arange(k, x.size)])
+    support = np.concatenate([np.flatnonzero(x[:k]), np.arange(k, x.size)])
     slope = r + l1 * np.sign(x)
     slope[k:] = r[k:]
     move = model.solve(support, -slope[support], tol)
     if move is None:
-        return l1 > 0.0
+        return False
     step = np.zeros_like(x)
     step[support] = move
     crossing = x[:k] * (x[:k] + step[:k]) < 0.0
-    if l1 == 0.0 or not crossing.any():
-        return take(model, x, step, 1.0)
+    if not crossing.any():
+        take(model, x, step, 1.0)
+        return False
     inside = np.concatenate([np.where(crossing, -x[:k], step[:k]), step[k:]])
     curved, known = model.product(inside)
     if float(slope @ inside) + 0.5 * curved < 0.0:  # the signs that are left are those of x: |x|_1 is linear here
@@ -91,25 +104,24 @@ def solve_on_support(model: Model, x: np.ndarray, l1: float, tol: float) -> bool
     return True
 
 
-def take(model: Model, x: np.ndarray, step: np.ndarray, t: float) -> bool:
+def take(model: Model, x: np.ndarray, step: np.ndarray, t: float) -> None:
     """Move x by t step."""
     model.move(model.product(step)[1], t)
     x += t * step
-    return bool(np.any(step))
 
 
 class GramModel:
     """A model whose matrix is written down."""
 
-    sweeps, rounds = 40, 40  # measured between 6 and 60 sweeps: they are cheap beside a factorisation
+    sweeps, solves, rounds = 40, 20, 40  # measured between 6 and 60 sweeps: they are cheap beside a factorisation
 
-    def __init__(self, B: np.ndarray, gradient: np.ndarray, l2: float, penalised: int) -> None:
-        """Q = B + l2 on the penalised coordinates, and a ridge at the size of rounding."""
+    def __init__(self, B: np.ndarray, gradient: np.ndarray, l2: float, penalised: int, damping: float = 0.0) -> None:
+        """Q = B + l2 on the penalised coordinates, its diagonal enlarged by a share of itself."""
         self.Q, self.penalised = B.copy(), penalised
         diagonal = self.Q.reshape(-1)[:: B.shape[0] + 1]
-        ridge = RIDGE * max(float(diagonal.max(initial=0.0)), 1e-100)
         diagonal[:penalised] += l2
-        diagonal += ridge
+        diagonal *= 1.0 + RIDGE + damping
+        diagonal[diagonal <= 0.0] = 1.0  # columns of zeros: their slope is 0 too
         self.r = gradient.copy()
 
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:

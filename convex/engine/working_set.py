@@ -110,7 +110,7 @@ class Many:
             wrong = violation(task, now)
             if wrong <= goal or stalls >= STALLS or progress.passes >= progress.max_passes:
                 break
-            model = ColumnModel(self.columns, weights(task, now), smooth_gradient(task, now), task.l2, task.scale, damping)
+            model = ColumnModel(self.columns, weights(task, now), smooth_gradient(task, now), task.l2, task.scale, damping.share)
             step = minimise_model(model, now.w, task.l1, ACCURACY * wrong) - now.w
             after, t = along(task, now, step)
             progress.passes += self.share * (1.0 + model.readings)

@@ -1,6 +1,8 @@
 """What an estimator's parameters may be; every complaint names the parameter, what is allowed, what came and what to do.
 
 Checked at `fit`, as scikit-learn does: a constructor stores what it is given, so that `clone` and `set_params` work.
+
+Source: the developer's guide of scikit-learn.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A C-contiguous float32 or float64 array or `numpy.memmap` goes through as it is,
 indices are sorted and unique. Whatever else scikit-learn accepts is converted: frames, lists, integers, Fortran order, CSC and
 COO matrices, and CSR matrices with unsorted or repeated entries (repeated ones are added up). The caller's arrays are never
 changed.
+
+Source: `sklearn.utils.validation`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from convex.engine.softmax import make_task
 from convex.engine.softmax_descent import pseudo_gradient
 from convex.engine.softmax_gap import divergence, mixture, penalty_terms, softmax_gap
 from convex.engine.softmax_model import hessian, written_down
-from convex.engine.softmax_newton import SoftmaxNewton, diagonal, hessian_product
+from convex.engine.softmax_newton import SoftmaxNewton, conjugate_gradients, diagonal, hessian_product
 from convex.engine.softmax_rows import SoftmaxRows
 from convex.engine.softmax_stage import SoftmaxStages
 from convex.engine.softmax_task import probabilities
@@ -328,3 +328,32 @@ def test_chosen_columns_are_those_of_the_matrix(kind):
     U = np.random.default_rng(0).standard_normal((3, 2))
     np.testing.assert_allclose(rows.columns(chosen).scores(U), X[:, chosen] @ U, rtol=1e-12, atol=1e-13)
     assert rows.columns(chosen).entries == (120 if kind == "dense" else np.count_nonzero(X[:, chosen]))
+
+
+def test_rows_of_very_different_lengths_are_solved_by_products():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 40)) * rng.lognormal(0, 2, (150, 1))
+    y = np.concatenate([np.arange(12), rng.integers(12, size=138)]).astype(float)
+    task = make_task(X, y, 0.0, 1e-4, None, True)
+    assert not written_down(task)
+    found = minimise(X, y, "multinomial", 0.0, 1e-4, tol=1e-8, max_passes=3000)
+    assert (
+        found.converged
+        and abs(objective(X, y, np.ones(150), found.coef, found.intercept, 0.0, 1e-4) - found.objective) < 1e-13
+    )
+    phases = [record.phase for record in found.history]
+    assert "dasvrda" in phases and "finish" in phases
+    assert np.all(np.diff([record.passes for record in found.history]) > 0)
+
+
+def test_conjugate_gradients_stop_at_the_radius_and_solve_within_it():
+    X, y, weights = data()
+    task = make_task(X, y, 0.0, 1e-2, weights, True)
+    snap = task.snapshot(np.zeros((6, 3)), 1e-12)
+    g, weight, free = pseudo_gradient(task, snap), diagonal(task, snap), np.ones((6, 3), dtype=bool)
+    whole, decrease, met, _ = conjugate_gradients(task, snap, -g, free, weight, 1e-12, 0.0, np.inf)
+    assert not met and np.linalg.norm(hessian_product(task, snap, whole) + g) < 1e-11
+    assert abs(decrease + 0.5 * np.vdot(g, whole)) < 1e-12
+    size = np.sqrt(np.vdot(whole, weight * whole))
+    short, less, met, _ = conjugate_gradients(task, snap, -g, free, weight, 1e-12, 0.0, 0.1 * size)
+    assert met and abs(np.sqrt(np.vdot(short, weight * short)) - 0.1 * size) < 1e-12 * size and 0 < less < decrease
