@@ -1,11 +1,12 @@
 r"""A few columns of the data, and the quadratic model on them that coordinate descent works on without its matrix.
 
-.. math:: g \cdot \delta + \tfrac12 \sum_i D_i (\tilde x_i \cdot \delta)^2 + \tfrac{l_2}{2} |\delta|^2 + l_1 |w + \delta|_1
+.. math::
+    g \cdot \delta + \tfrac12 \sum_i D_i (\tilde x_i \cdot \delta)^2 + \tfrac{l_2}{2} |\delta|^2 + l_1 |w + \delta|_1
 
-The model is known through :math:`v = D \circ \tilde X \delta`: a coordinate's slope is one product of its column with v. Columns are the rows
-of the transposed matrix, so the row operations serve here with their roles exchanged.
+The model is known through :math:`v = D \circ \tilde X \delta`: a coordinate's slope is one product of its column with v.
+Columns are the rows of the transposed matrix, so the row operations serve here with their roles exchanged.
 
-Source: derived here; coordinate descent on columns is yuan2012improved.
+Source: derived here; yuan2012improved for coordinate descent on columns.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ from convex.engine import kernels_csr, numpy_rows
 from convex.engine.compiled import HAS_NUMBA, kernel, summing
 from convex.engine.hessian import is_dense
 from convex.engine.kernels_csr import dot
+from convex.engine.quadratic import positive
 from convex.engine.rows import Rows, read_only
 
 __all__ = ["ColumnModel", "Columns", "take_columns"]
 
 MOST_PRODUCTS = 200
-FLAT = 1e-10  # curvature relative to that of the coordinates alone, below which a direction leads far away for nothing
+FLAT = 1e-10  # curvature relative to that of the coordinates alone: a flatter direction leads far away for nothing
 
 
 def take_columns(rows: Rows, chosen: np.ndarray) -> Rows:  # chosen: (k,) increasing
     """The chosen columns, numbered anew."""
+    if is_dense(rows):
+        block = read_only(np.ascontiguousarray(rows.arrays[0][:, chosen]))
+        return Rows((block,), rows.kernels, rows.n, chosen.size, block.size)
     if rows.kernels is not kernels_csr:
-        X = rows.arrays[0][:, chosen]
-        entries = rows.n * chosen.size if is_dense(rows) else X.nnz
-        return Rows((read_only(np.ascontiguousarray(X)) if is_dense(rows) else X,), rows.kernels, rows.n, chosen.size, entries)
+        block = rows.arrays[0][:, chosen]
+        return Rows((block,), rows.kernels, rows.n, chosen.size, block.nnz)
     new = np.full(rows.d, chosen.size, np.uint32)
     new[chosen] = np.arange(chosen.size)
     # Untouched memory costs nothing: there is room for every entry.
@@ -46,7 +50,7 @@ def take_columns(rows: Rows, chosen: np.ndarray) -> Rows:  # chosen: (k,) increa
 
 @kernel
 def copy_columns(values, columns, pointers, new, missing: int, out, places, ends) -> None:
-    """Copy the entries of columns with new[j] != missing; every entry is written and the others are written over: no branch."""
+    """Copy the entries with new[column] != missing. Every entry is written, and others over it: there is no branch."""
     at, none = np.uint64(0), np.uint32(missing)
     for i in range(pointers.size - 1):
         for k in range(pointers[i], pointers[i + 1]):
@@ -62,24 +66,27 @@ class Columns:
 
     def __init__(self, rows: Rows) -> None:
         """The transpose is made here."""
-        if is_dense(rows):
-            block = sp.csc_array(rows.arrays[0])
-        elif rows.kernels is kernels_csr:
-            values, columns, pointers = rows.arrays
-            block = sp.csr_array((values, columns.astype(np.int32), pointers.astype(np.int32)), shape=(rows.n, rows.d)).tocsc()
-        else:
-            block = sp.csc_array(rows.arrays[0])
-        places, pointers = block.indices.astype(np.uint32), block.indptr.astype(np.uint64)
         self.n, self.k = rows.n, rows.d
+        block = sp.csc_array(self._matrix(rows))
+        places, pointers = block.indices.astype(np.uint32), block.indptr.astype(np.uint64)
         self.arrays = (read_only(block.data), read_only(places), read_only(pointers))
         self.turned, self.squares = self._turned(block.data), self._turned(block.data**2)
 
+    def _matrix(self, rows: Rows) -> Any:
+        """The rows as something that SciPy can transpose."""
+        if rows.kernels is not kernels_csr:
+            return rows.arrays[0]
+        values, columns, pointers = rows.arrays
+        index = np.int32 if rows.entries < 2**31 else np.int64
+        return sp.csr_array((values, columns.astype(index), pointers.astype(index)), shape=(self.n, self.k))
+
     def _turned(self, values: np.ndarray) -> Rows:
         """The transpose as rows, with these values."""
+        places, pointers = self.arrays[1:]
         if HAS_NUMBA:
-            return Rows((read_only(values), *self.arrays[1:]), kernels_csr, self.k, self.n, values.size)
-        places, pointers = self.arrays[1].astype(np.int32), self.arrays[2].astype(np.int64)
-        return Rows((sp.csr_array((values, places, pointers), shape=(self.k, self.n)),), numpy_rows, self.k, self.n, values.size)
+            return Rows((read_only(values), places, pointers), kernels_csr, self.k, self.n, values.size)
+        block = sp.csr_array((values, places.astype(np.int64), pointers.astype(np.int64)), shape=(self.k, self.n))
+        return Rows((block,), numpy_rows, self.k, self.n, values.size)
 
     def scores(self, x: np.ndarray) -> np.ndarray:  # x: (k,)
         """(n,) the matrix times x."""
@@ -95,7 +102,7 @@ class Columns:
 
 
 class ColumnModel:
-    """The model around w on chosen columns, its last coordinate the intercept (scale 0: none); see `quadratic.Model`."""
+    """The model around w, its last coordinate the intercept (scale 0: none); see `quadratic.Model`."""
 
     sweeps, solves, rounds = 4, 2, 8
 
@@ -113,8 +120,7 @@ class ColumnModel:
         self.penalised = columns.k
         squares = columns.weighted_squares(D)
         self.ridge = l2 + damping * squares
-        self.h = np.append(squares + self.ridge, scale * scale * float(D.sum()))
-        self.h[self.h <= 0.0] = 1.0  # columns of zeros: their slope is 0 too
+        self.h = positive(np.append(squares + self.ridge, scale * scale * float(D.sum())), gradient)
         self.v, self.delta = np.zeros(D.size), np.zeros(self.penalised + 1)
         self.readings = 0.5  # of the columns, each for two products
 
@@ -231,7 +237,7 @@ def column_sweeps(
     numbers: tuple[float, float, float],  # l1, scale, tol
     most: int,
 ) -> tuple[float, int]:
-    """Coordinate descent: a whole sweep, then sweeps over what moved or is not 0 until they rest, and again; and their number."""
+    """Coordinate descent: a whole sweep, sweeps over what is not 0 until it rests, and again; and how many."""
     l1, scale, tol = numbers
     last = x.size - 1
     active = np.empty(last, np.int64)

@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any
 
 __all__ = ["HAS_NUMBA", "kernel", "summing"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 try:
     import numba
@@ -33,16 +31,16 @@ ALWAYS: MappingProxyType[str, Any] = MappingProxyType(
 )
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Any:
     """Compile for the types of the first call, without the interpreter lock, cached on the disk."""
-    return function if numba is None else cast(F, numba.njit(**ALWAYS)(function))
+    return function if numba is None else numba.njit(**ALWAYS)(function)
 
 
-def summing(function: F) -> F:
+def summing(function: Callable[..., Any]) -> Any:
     """The same, where sums may be taken in any order and products fused into them: what dot products need to use whole vectors.
 
     Nothing is assumed about infinities, nan or signed zeros. Machine code fixes the order: the same bits every time.
     """
     if numba is None:
         return function
-    return cast(F, numba.njit(**ALWAYS, fastmath={"reassoc", "contract"})(function))
+    return numba.njit(**ALWAYS, fastmath={"reassoc", "contract"})(function)

@@ -1,11 +1,12 @@
-r"""Truncated Newton steps without an l1 penalty: the Newton equation by conjugate gradients, products with the Hessian by two passes.
+r"""Truncated Newton steps without an l1 penalty: the Newton equation by conjugate gradients.
 
 .. math::
     (\tilde X^\top \mathrm{diag}(D) \tilde X + l_2 I)\, \delta = -g, \qquad
-    \text{until } |r|_{M^{-1}} \le \eta_k |g|_{M^{-1}} \text{ or } |r|^2 \le l_2 \,\mathrm{tol} / 2, \qquad M = \mathrm{diag}
+    \text{until } |r|_{M^{-1}} \le \eta_k |g|_{M^{-1}} \text{ or } |r|^2 \le \tfrac12 l_2 \,\mathrm{tol}
 
-r is the gradient that the step will leave, if the model is right, and :math:`|g|^2 / (2 l_2)` is the duality gap: the second rule stops where
-the gap is good enough. A product reads a block of rows once, for its scores and for their transpose.
+with M the diagonal of the matrix. r is the gradient that the step will leave, if the model is right, and
+:math:`|g|^2 / (2 l_2)` is the duality gap: the second rule stops where the gap is good enough. A product with the matrix
+takes a block of rows while it is in the cache, for its scores and for their transpose.
 
 Source: derived here; steihaug1983conjugate for truncation.
 """
@@ -17,10 +18,10 @@ import math
 import numpy as np
 import scipy.sparse as sp
 
-from convex.engine.descent import SHORT, along, smooth_gradient, stalled
+from convex.engine.descent import SHORT, along, record, slopes, stalled
 from convex.engine.hessian import curvatures, is_dense, secants
 from convex.engine.progress import Progress
-from convex.engine.rows import Rows
+from convex.engine.rows import Rows, read_only
 from convex.engine.task import Snapshot, Task
 
 __all__ = ["truncated_newton"]
@@ -28,33 +29,30 @@ __all__ = ["truncated_newton"]
 FORCING = 0.3  # largest relative residual
 MOST_PRODUCTS = 500
 STALLS = 3
-FLAT = 1e-12  # curvature relative to that of the coordinates alone, below which a direction leads far away for nothing
+FLAT = 1e-12  # curvature relative to that of the coordinates alone: a flatter direction leads far away for nothing
 
 
 def truncated_newton(task: Task, snap: Snapshot, progress: Progress) -> Snapshot:
     """From a recorded snapshot until `progress` is over or steps make no difference; the last snapshot."""
     squares = squared(task.rows)
-    now, first, stalls, weights = snap, 0.0, 0, curvatures
-    while not progress.over and stalls < STALLS:
-        g = smooth_gradient(task, now)
+    now, at, first, stalls, weights = snap, slopes(task, snap), 0.0, 0, curvatures
+    while not progress.over and stalls < STALLS and at.wrong > 0.0:
         D = weights(task, now)
         diagonal = newton_diagonal(task, squares, D)
-        size = math.sqrt(float(g @ (g / diagonal)))
+        size = math.sqrt(float(at.g @ (at.g / diagonal)))
         first = max(first, size)
-        if size == 0.0:
-            break
-        room = max(progress.max_passes - progress.passes, 1.0)
+        most = min(MOST_PRODUCTS, max(progress.max_passes - progress.passes, 1.0))
         forcing = min(FORCING, math.sqrt(size / first))
-        step, products = conjugate_gradients(task, D, -g, diagonal, forcing, progress.tol, room)
-        progress.passes += products + 0.5
-        after, t = along(task, now, step)
-        weights = secants if t < SHORT else curvatures
-        progress.passes += 1.0
-        if after is None:
+        delta, products = conjugate_gradients(task, D, -at.g, diagonal, forcing, progress.tol, int(most))
+        step = along(task, now, at, delta)
+        progress.passes += products + 1.5
+        if step.after is None:
             break
-        progress.record(task, after, "finish")
-        stalls = stalls + 1 if stalled(task, now, after) else 0
-        now = after
+        weights = secants if step.t < SHORT else curvatures
+        record(task, step.after, step.gain, progress)
+        before, at = at, slopes(task, step.after)
+        stalls = stalls + 1 if stalled(now, step.after, before.wrong, at.wrong) else 0
+        now = step.after
     return now
 
 
@@ -63,10 +61,10 @@ def squared(rows: Rows) -> Rows | None:
     if is_dense(rows):
         return None
     first = rows.arrays[0]
-    square = sp.csr_array((first.data**2, first.indices, first.indptr), shape=first.shape) if sp.issparse(first) else first * first
-    if isinstance(square, np.ndarray):
-        square.flags.writeable = False
-    return Rows((square, *rows.arrays[1:]), rows.kernels, rows.n, rows.d, rows.entries)
+    if not sp.issparse(first):
+        return Rows((read_only(first * first), *rows.arrays[1:]), rows.kernels, rows.n, rows.d, rows.entries)
+    square = sp.csr_array((first.data**2, first.indices, first.indptr), shape=first.shape)
+    return Rows((square,), rows.kernels, rows.n, rows.d, rows.entries)
 
 
 def newton_diagonal(task: Task, squares: Rows | None, D: np.ndarray) -> np.ndarray:
@@ -105,14 +103,14 @@ def conjugate_gradients(
     diagonal: np.ndarray,  # (d + 1,)
     forcing: float,
     tol: float,  # duality gap
-    most: float,
+    most: int,
 ) -> tuple[np.ndarray, int]:
     """An approximate Newton step, and the products that it took."""
     x, r = np.zeros_like(right), right.copy()
     q = r / diagonal
     direction, rq = q.copy(), float(r @ q)
     goal, enough = forcing * forcing * rq, 0.5 * task.l2 * tol
-    for k in range(1, int(min(MOST_PRODUCTS, most)) + 1):
+    for k in range(1, most + 1):
         curved = product(task, D, direction)
         size = float(direction @ curved)
         if size <= FLAT * float(direction @ (diagonal * direction)):
@@ -123,7 +121,7 @@ def conjugate_gradients(
         q = r / diagonal
         before, rq = rq, float(r @ q)
         if rq <= goal or float(r @ r) <= enough:
-            break
+            return x, k
         direction *= rq / before
         direction += q
-    return x, k
+    return x, most

@@ -1,6 +1,7 @@
 r"""The weighted Gram matrix of the rows: the Hessian of the loss where the features are few enough to write it down.
 
-.. math:: B = \tilde X^\top \mathrm{diag}(D)\, \tilde X, \qquad D_i = p_i \varphi''(z_i), \qquad \tilde X = (X, s \mathbf 1)
+.. math::
+    B = \tilde X^\top \mathrm{diag}(D)\, \tilde X, \qquad D_i = p_i \varphi''(z_i), \qquad \tilde X = (X, s \mathbf 1)
 
 A dense matrix is multiplied in blocks by BLAS; of a CSR row every pair of entries is added to one triangle.
 
@@ -36,7 +37,7 @@ def curvatures(task: Task, snap: Snapshot) -> np.ndarray:
 
 
 def secants(task: Task, snap: Snapshot) -> np.ndarray:
-    """(n,) the curvature, and where φ is linear p_i |φ'(z_i)| / |z_i - argmin φ|: a parabola above φ that touches it at z_i."""
+    """(n,) the curvature, but p_i |φ'(z_i)| / |z_i - argmin φ| where φ is linear: a parabola above φ that touches it."""
     out = curvatures(task, snap)
     if task.code in (HUBER, MODIFIED_HUBER):
         linear = (out == 0.0) & (snap.s != 0.0)
@@ -45,60 +46,77 @@ def secants(task: Task, snap: Snapshot) -> np.ndarray:
 
 
 def gram_passes(rows: Rows) -> float:
-    """About what a Gram matrix costs in passes over the data, as measured: one product by BLAS is much cheaper than one of a pass."""
+    """What a Gram matrix costs in passes over the data, about: a product by BLAS takes less than one of a pass."""
     if is_dense(rows):
         return 2.0 + rows.d / 15.0
     return 1.0 + rows.entries / (3.0 * max(rows.n, 1))
 
 
-def gram(task: Task, D: np.ndarray) -> np.ndarray:  # D: (n,) >= 0
-    """(d + 1, d + 1) the matrix B; (d, d) without an intercept."""
-    rows, d = task.rows, task.rows.d
-    inner = inner_gram(rows, D)
+def gram(task: Task, D: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:  # D: (n,) >= 0
+    """B on the chosen columns of X (all of them by default), with the column of the intercept last if there is one."""
+    rows = task.rows
+    chosen = np.arange(rows.d) if chosen is None else chosen
+    inner = inner_gram(rows, D, chosen)
     if not task.scale:
         return inner
-    B = np.empty((d + 1, d + 1))
-    B[:d, :d] = inner
-    B[d] = B[:, d] = task.scale * rows.scatter(D, task.scale)
+    B = np.empty((chosen.size + 1, chosen.size + 1))
+    B[:-1, :-1] = inner
+    border = task.scale * rows.scatter(D, task.scale)
+    B[-1, :-1] = B[:-1, -1] = border[chosen]
+    B[-1, -1] = border[-1]
     return B
 
 
-def inner_gram(rows: Rows, D: np.ndarray) -> np.ndarray:
-    """(d, d) Xᵀ diag(D) X."""
+def inner_gram(rows: Rows, D: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(k, k) Xᵀ diag(D) X on the chosen columns."""
+    whole = chosen.size == rows.d
     if is_dense(rows):
-        return dense_gram(rows.arrays[0], D)
+        return dense_gram(rows.arrays[0], D, None if whole else chosen)
     if rows.kernels is numpy_rows:
-        X = rows.arrays[0].astype(np.float64)
+        X = rows.arrays[0].astype(np.float64)[:, chosen]
         return (X.T @ X.multiply(D[:, None]).tocsr()).toarray()
-    H = np.zeros((rows.d, rows.d))
-    pair_products(*rows.arrays, D, H)
+    new = np.full(rows.d, chosen.size, np.uint32)
+    new[chosen] = np.arange(chosen.size)
+    H = np.zeros((chosen.size, chosen.size))
+    pair_products(*rows.arrays, D, new, H)
     return H + H.T
 
 
-def dense_gram(X: np.ndarray, D: np.ndarray) -> np.ndarray:
+def dense_gram(X: np.ndarray, D: np.ndarray, chosen: np.ndarray | None) -> np.ndarray:
     """Blocks of sqrt(D) X in float64, each times itself."""
     n, d = X.shape
     root = np.sqrt(D)[:, None]
-    size = max(64, min(n, BUFFER // max(d, 1)))
-    buffer = np.empty((min(size, n), d))
-    H = np.zeros((d, d))
+    size = max(64, BUFFER // max(d, 1))
+    if n <= size:
+        block = (X if chosen is None else X[:, chosen]) * root
+        return block.T @ block
+    k = d if chosen is None else chosen.size
+    buffer, H = np.empty((size, k)), np.zeros((k, k))
     for a in range(0, n, size):
         b = min(a + size, n)
-        block = np.multiply(X[a:b], root[a:b], out=buffer[: b - a])
+        part = X[a:b] if chosen is None else X[a:b, chosen]
+        block = np.multiply(part, root[a:b], out=buffer[: b - a])
         H += block.T @ block
     return H
 
 
 @kernel
-def pair_products(values, columns, pointers, D: np.ndarray, H: np.ndarray) -> None:
-    """H += D_i times the product of every two entries of a row, each pair in one triangle; of the squares one half."""
+def pair_products(values, columns, pointers, D: np.ndarray, new: np.ndarray, H: np.ndarray) -> None:
+    """H += D_i times the product of every two entries of row i, in one triangle; of the squares one half.
+
+    Column j is new[j] in H; those beyond the last are left out.
+    """
+    kept, places = np.empty(new.size), np.empty(new.size, np.uint32)
     for i in range(pointers.size - 1):
-        weight = D[i]
+        weight, count = D[i], 0
         if weight == 0.0:
             continue
         for k in range(pointers[i], pointers[i + 1]):
-            a = weight * values[k]
-            row = H[columns[k]]
-            row[columns[k]] -= 0.5 * a * values[k]
-            for m in range(k, pointers[i + 1]):
-                row[columns[m]] += a * values[m]
+            places[count] = new[columns[k]]
+            kept[count] = values[k]
+            count += places[count] < H.shape[0]
+        for k in range(count):
+            a, row = weight * kept[k], H[places[k]]
+            row[places[k]] -= 0.5 * a * kept[k]
+            for m in range(k, count):
+                row[places[m]] += a * kept[m]

@@ -31,6 +31,10 @@ from convex.engine.task import Snapshot, Task
 
 __all__ = ["minimise"]
 
+FAST = Options()
+TURN = 300  # passes of second-order steps before stages are tried
+RESCUE = 20  # stages before second-order steps are tried again; both twice as many each time
+
 
 def minimise(
     X: np.ndarray | sp.csr_matrix | sp.csr_array,  # (n, d), C-contiguous or CSR; float32 or float64
@@ -43,7 +47,7 @@ def minimise(
     epsilon: float = 1.35,  # δ of the Huber loss
     tol: float = 1e-6,
     max_passes: float = 1000,
-    options: Options = Options(),  # noqa: B008 (frozen)
+    options: Options = FAST,
     start: tuple[np.ndarray, Any] | None = None,  # (coef, intercept)
     seed: int = 0,
     callback: Callable[[Record], Any] | None = None,  # a true answer stops
@@ -70,15 +74,33 @@ def minimise(
     now = snapshot(task, starting_point(task, start), options.exact_intercept, tol)
     progress.passes += 1.0
     progress.record(task, now, "start")
-    if options.finish and not progress.over and (options.working_set or not long_lasso(task)):
+    if options.finish and (options.working_set or not long_lasso(task)):
         switch = Switch(task, tol)
-        if not (switch.at_once or start is not None):
+        if not (progress.ended or switch.at_once or start is not None):
             now = stages(task, now, options, rng, progress, switch.leave)
-        if not progress.over:
-            now = finish(task, now, progress, rng)
-    if not progress.over:
+        turn = 1
+        while not progress.ended and progress.fell():
+            progress.another(TURN * turn)
+            now = lower(now, finish(task, now, progress, rng))
+            progress.another()
+            if not progress.ended:  # second-order steps stall or creep: stages find the way out, or nothing does
+                now = lower(now, stages(task, now, options, rng, progress, after(RESCUE * turn)))
+                turn *= 2
+    if not progress.ended:
+        progress.another()
         now = stages(task, now, options, rng, progress)
     return progress.solution(task, now)
+
+
+def lower(before: Snapshot, after: Snapshot) -> Snapshot:
+    """The better one of two."""
+    return after if after.objective <= before.objective else before
+
+
+def after(count: int) -> Callable[[Snapshot], bool]:
+    """A condition that holds from the call number count + 1 on."""
+    calls = iter(range(count + 1))
+    return lambda _: next(calls, count) >= count
 
 
 def long_lasso(task: Task) -> bool:

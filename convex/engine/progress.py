@@ -46,12 +46,29 @@ class Progress:
         self.certified: Snapshot | None = None  # with a gap of at most tol
         self.stopped = False
         self._least, self._still = math.inf, 0  # gap, and snapshots since it fell or the objective moved
+        self._until = math.inf  # passes at which the method at work has had its turn
+        self._before = (math.inf, math.inf)  # objective and gap when `fell` was asked
         self._failed, self._wait = 0, 0  # certificates that were too large, and snapshots until the next one
 
     @property
-    def over(self) -> bool:
-        """Whether there is nothing left to do."""
+    def ended(self) -> bool:
+        """Whether there is nothing left to do: certified, stopped from outside, or out of passes."""
         return self.certified is not None or self.stopped or self.passes >= self.max_passes
+
+    @property
+    def over(self) -> bool:
+        """Whether the method at work should end: all has ended, nothing moves, or it has had its passes."""
+        return self.ended or self._still >= PATIENCE or self.passes >= self._until
+
+    def another(self, passes: float = math.inf) -> None:
+        """Let another method try, for at most so many passes."""
+        self._still, self._until = 0, self.passes + passes
+
+    def fell(self) -> bool:
+        """Whether P or the gap fell visibly since this was asked before."""
+        now = (min(line.objective for line in self.history), self._least)
+        last, self._before = self._before, now
+        return now[0] < last[0] - 100 * ROUNDING * abs(now[0]) or now[1] < 0.9 * last[1]
 
     def record(self, task: Task, snap: Snapshot, phase: str) -> bool:
         """Note a snapshot; whether the run is over."""
@@ -67,13 +84,12 @@ class Progress:
         return self.over
 
     def _watch(self, objective: float, gap: float) -> None:
-        """Stop where the objective has not moved and the gap has not fallen for long: rounding forbids the tolerance."""
+        """Count snapshots at which the objective has not moved and the gap has not fallen: rounding forbids the tolerance."""
         moved = not self.history or abs(objective - self.history[-1].objective) > ROUNDING * abs(objective)
         if moved or gap < 0.9 * self._least:
             self._least, self._still = min(gap, self._least), 0
             return
         self._still += 1
-        self.stopped = self.stopped or self._still >= PATIENCE
 
     def _flattened(self, task: Task, snap: Snapshot) -> Snapshot:
         """Without a penalty, where P hardly falls any more: with a dual point that may prove the gap."""

@@ -2,11 +2,11 @@ r"""The step of a proximal Newton method: the minimum of a quadratic model plus 
 
 .. math:: \min_x \; g \cdot (x - w) + \tfrac12 (x - w)^\top Q (x - w) + l_1 |x_{1..d}|_1
 
-Coordinate descent finds the support; on a support whose signs stay, the model is smooth and one linear solve ends it. A solve that
-would change signs sets those coordinates to 0 if that lowers the model, and else stops at the first of them. Coordinate descent
-checks the result: what leaves the optimality conditions unsatisfied goes on.
+Coordinate descent finds the support; on a support whose signs stay, the model is smooth and one linear solve ends it. A
+solve that would change signs sets those coordinates to 0 if that lowers the model, and else stops at the first of them.
+Coordinate descent checks the result: where the optimality conditions are not satisfied, it goes on.
 
-Source: derived here; coordinate descent on the Gram matrix is friedman2010regularization.
+Source: derived here; friedman2010regularization for coordinate descent on the Gram matrix.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg import lapack
 
 from convex.engine.compiled import HAS_NUMBA, kernel, summing
 
-__all__ = ["GramModel", "Model", "minimise_model"]
+__all__ = ["GramModel", "Model", "minimise_model", "positive"]
 
-RIDGE = 1e-13  # relative to each diagonal entry: singular Gram matrices are factored, and the step is damped by nothing else
+RIDGE = 1e-13  # relative to each diagonal entry: singular matrices are factored, and a step is damped by nothing else
 
 
 class Model(Protocol):
-    """A quadratic model around w that keeps track of a point x."""
+    """A quadratic model around w that keeps track of a point x, w at first."""
 
     penalised: int  # coordinates with the penalty l1: the first ones
     sweeps: int  # of coordinate descent before a solve
@@ -54,9 +54,11 @@ class Model(Protocol):
 
 def minimise_model(model: Model, w: np.ndarray, l1: float, tol: float) -> np.ndarray:
     """x with the optimality conditions violated by about `tol` at most, never worse than w."""
+    if l1 == 0.0:
+        step = model.solve(np.arange(w.size), -model.residual(w), tol)
+        if step is not None:
+            return w + step
     x = w.copy()
-    if l1 == 0.0 and solve_smooth(model, x, tol):
-        return x
     for _ in range(model.rounds):
         if model.sweep(x, l1, tol, model.sweeps) <= tol:
             break
@@ -66,16 +68,8 @@ def minimise_model(model: Model, w: np.ndarray, l1: float, tol: float) -> np.nda
     return x
 
 
-def solve_smooth(model: Model, x: np.ndarray, tol: float) -> bool:
-    """Move x to the minimum without a penalty; whether that could be done."""
-    step = model.solve(np.arange(x.size), -model.residual(x), tol)
-    if step is not None:
-        take(model, x, step, 1.0)
-    return step is not None
-
-
 def solve_on_support(model: Model, x: np.ndarray, l1: float, tol: float) -> bool:
-    """Move x to the minimum with its support and signs, or until signs change; whether they did and the support is smaller now."""
+    """Move x to the minimum with its support and signs, or until signs change; whether the support is smaller now."""
     r, k = model.residual(x), model.penalised
     support = np.concatenate([np.flatnonzero(x[:k]), np.arange(k, x.size)])
     slope = r + l1 * np.sign(x)
@@ -110,10 +104,17 @@ def take(model: Model, x: np.ndarray, step: np.ndarray, t: float) -> None:
     x += t * step
 
 
+def positive(diagonal: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """The diagonal with something for 0: for a column of zeros next to nothing, so that a penalty ends its weight."""
+    if diagonal.min(initial=1.0) > 0.0:
+        return diagonal
+    return np.where(diagonal > 0.0, diagonal, np.where(slope == 0.0, 1e-100, 1.0))
+
+
 class GramModel:
     """A model whose matrix is written down."""
 
-    sweeps, solves, rounds = 40, 20, 40  # measured between 6 and 60 sweeps: they are cheap beside a factorisation
+    sweeps, solves, rounds = 40, 20, 40  # measured from 6 sweeps to 60: they are cheap beside a factorisation
 
     def __init__(self, B: np.ndarray, gradient: np.ndarray, l2: float, penalised: int, damping: float = 0.0) -> None:
         """Q = B + l2 on the penalised coordinates, its diagonal enlarged by a share of itself."""
@@ -121,7 +122,7 @@ class GramModel:
         diagonal = self.Q.reshape(-1)[:: B.shape[0] + 1]
         diagonal[:penalised] += l2
         diagonal *= 1.0 + RIDGE + damping
-        diagonal[diagonal <= 0.0] = 1.0  # columns of zeros: their slope is 0 too
+        diagonal[:] = positive(diagonal, gradient)
         self.r = gradient.copy()
 
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:
@@ -134,9 +135,11 @@ class GramModel:
 
     def solve(self, support: np.ndarray, right: np.ndarray, tol: float) -> np.ndarray | None:
         """By Cholesky."""
+        if not support.size:
+            return None
         whole = support.size == self.Q.shape[0]
-        factor, info = dpotrf(self.Q if whole else self.Q[np.ix_(support, support)], lower=1, clean=0)
-        return None if info or not support.size else dpotrs(factor, right, lower=1)[0]
+        factor, info = lapack.dpotrf(self.Q.T if whole else self.Q[np.ix_(support, support)].T, clean=0)  # type: ignore[attr-defined]
+        return None if info else lapack.dpotrs(factor, right)[0]  # type: ignore[attr-defined]
 
     def product(self, change: np.ndarray) -> tuple[float, np.ndarray]:
         """See `Model`."""
@@ -163,8 +166,8 @@ if not HAS_NUMBA:
 
 
 @kernel
-def gram_sweeps(Q: np.ndarray, r: np.ndarray, x: np.ndarray, l1: float, penalised: int, tol: float, most: int) -> float:
-    """Coordinate descent: a whole sweep, then sweeps over what moved or is not 0 until they rest, and again; r = gradient at x."""
+def gram_sweeps(Q, r: np.ndarray, x: np.ndarray, l1: float, penalised: int, tol: float, most: int) -> float:
+    """Coordinate descent with r the gradient at x: a whole sweep, sweeps over what is not 0 until it rests, and again."""
     active = np.empty(x.size, np.int64)
     count, whole = 0, True
     for _ in range(most):

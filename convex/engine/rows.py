@@ -42,7 +42,7 @@ def mapped(array: np.ndarray | None) -> bool:
 class Rows:
     """n rows of d features."""
 
-    arrays: tuple  # what every kernel takes first
+    arrays: Any  # the tuple that every kernel takes first
     kernels: Any  # a module of `scores`, `scatter`, `squared_norms` and `stage`
     n: int
     d: int

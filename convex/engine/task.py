@@ -13,7 +13,7 @@ Source: derived here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,7 +75,8 @@ class Task:
     def penalty_terms(self, w: np.ndarray, gradient: np.ndarray) -> PenaltyTerms:
         """The penalty's side of objective and gap."""
         function = kernels_vector.penalty_terms if self.compiled else numpy_rows.penalty_terms
-        return PenaltyTerms(*function(w, gradient, self.l1, self.l2))
+        terms: tuple[Any, ...] = function(w, gradient, self.l1, self.l2)
+        return PenaltyTerms(*terms)
 
     def snapshot_of(
         self, w: np.ndarray, z: np.ndarray, s: np.ndarray, gradient: np.ndarray, loss: float, excess: float

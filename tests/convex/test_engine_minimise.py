@@ -31,11 +31,11 @@ OPTIONS = {
 }
 
 
-def solve(loss: str, penalty: str, intercept: bool, options: Options = Options(), form=np.asarray, **more):  # noqa: B008
+def solve(loss: str, penalty: str, intercept: bool, options: Options | None = None, form=np.asarray, **more):
     X, y, weights = data(loss)
     l1, l2 = PENALTIES[penalty]
     arguments = {"loss": loss, "l1": l1, "l2": l2, "sample_weight": weights, "fit_intercept": intercept, "tol": TOL}
-    return minimise(form(X), y, **{"max_passes": 5000, **arguments, **more}, options=options)
+    return minimise(form(X), y, **{"max_passes": 5000, **arguments, **more}, options=options or Options())
 
 
 @pytest.mark.parametrize("intercept", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import scipy.sparse as sp
 from engine_problems import EPSILON, LOSSES, REGRESSION, TOL, conjugate, data
 
 from convex.engine import Options, minimise
-from convex.engine.minimise import make_task
+from convex.engine.minimise import RESCUE, make_task
 from convex.engine.snapshot import snapshot
 from convex.engine.switch import Switch
 
@@ -63,6 +64,23 @@ def test_a_finish_follows_stages_where_features_are_few_and_begins_at_once_where
             assert "finish" not in phases(stages)
     plain = minimise(wide, y, l1=1e-2, l2=0.0, tol=1e-7, max_passes=3000, options=Options(working_set=False))
     assert "finish" not in phases(plain)
+
+
+def test_stages_take_over_from_second_order_steps_that_get_nowhere(monkeypatch):
+    calls = []
+
+    def stuck(task, snap, progress, rng):
+        calls.append(progress.passes)
+        return snap
+
+    monkeypatch.setattr(import_module("convex.engine.minimise"), "finish", stuck)
+    X, y, _ = data("log_loss")
+    solution = minimise(X, y, l2=1e-4, tol=TOL, max_passes=5000)
+    assert solution.converged
+    assert set(phases(solution)) == {"start", "dasvrda"}
+    # They are tried again, ever later: a stage and its snapshot cost two passes.
+    np.testing.assert_allclose(np.diff(calls), 2 * RESCUE * 2.0 ** np.arange(len(calls) - 1), rtol=0.1)
+    assert len(calls) > 2
 
 
 @pytest.mark.parametrize("options", [Options(), Options(finish=False)])

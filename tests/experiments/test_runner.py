@@ -231,7 +231,7 @@ def test_cells_compute_with_one_thread_and_the_limit_ends_with_the_sweep(tmp_pat
     store = Store(tmp_path / "results")
     with threadpool_limits(2):  # whatever the environment says, there is something to limit
         before = threadpool_info()
-        assert {pool["num_threads"] for pool in before} == {2}
+        assert 2 in {pool["num_threads"] for pool in before}  # some packages bring a pool that never has more than one
         sweep(Counting(cells=1), store)
         after = threadpool_info()
     run = store.load(next(store.keys()))
