@@ -40,11 +40,12 @@ def take_columns(rows: Rows, chosen: np.ndarray) -> Rows:  # chosen: (k,) increa
     new = np.full(rows.d, chosen.size, np.uint32)
     new[chosen] = np.arange(chosen.size)
     # Untouched memory costs nothing: there is room for every entry.
-    values, columns = np.empty(rows.entries + 1, rows.arrays[0].dtype), np.empty(rows.entries + 1, np.uint32)
-    pointers = np.zeros(rows.n + 1, np.uint64)
-    copy_columns(*rows.arrays, new, chosen.size, values, columns, pointers)
-    size = int(pointers[-1])
-    arrays = (read_only(values[:size]), read_only(columns[:size]), read_only(pointers))
+    values, columns, pointers = rows.arrays
+    kept, places = np.empty(rows.entries + 1, values.dtype), np.empty(rows.entries + 1, np.uint32)
+    ends = np.zeros(rows.n + 1, np.uint64)
+    copy_columns(values, columns, pointers, new, chosen.size, kept, places, ends)
+    size = int(ends[-1])
+    arrays = (read_only(kept[:size]), read_only(places[:size]), read_only(ends))
     return Rows(arrays, kernels_csr, rows.n, chosen.size, size)
 
 
@@ -126,9 +127,9 @@ class ColumnModel:
 
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:
         """See `Model`."""
-        numbers = (l1, self.scale, tol)
-        state = (self.D, self.h, self.ridge, self.g, self.v, self.delta, x)
-        largest, sweeps = column_sweeps(*self.columns.arrays, *state, numbers, most)
+        numbers, (values, places, pointers) = (l1, self.scale, tol), self.columns.arrays
+        matrix = (values, places, pointers, self.D, self.h, self.ridge)
+        largest, sweeps = column_sweeps(*matrix, self.g, self.v, self.delta, x, numbers, most)
         self.readings += sweeps
         return largest
 

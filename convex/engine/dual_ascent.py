@@ -107,11 +107,12 @@ class Ascent:
         self.w[-1] += self.scale / task.l2 * float(task.p @ self.theta)
         return gap, passes
 
-    def epoch(self, rows: Rows, *state: np.ndarray) -> float:
+    def epoch(self, rows: Rows, y, p, h, z, theta, gains) -> float:
         """These rows once; an estimate of the duality gap before, as far as it is theirs."""
         starts = BLOCK * self.rng.permutation(-(-rows.n // BLOCK))
         loss = (self.task.code, self.task.delta, self.scale)
-        return ascend(*rows.arrays, loss, self.task.l2, starts, self.w, *state)
+        values, columns, pointers = rows.arrays
+        return ascend(values, columns, pointers, loss, self.task.l2, starts, self.w, y, p, h, z, theta, gains)
 
     def weights(self) -> np.ndarray:
         """w in the units of the task."""

@@ -78,7 +78,8 @@ def inner_gram(rows: Rows, D: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     new = np.full(rows.d, chosen.size, np.uint32)
     new[chosen] = np.arange(chosen.size)
     H = np.zeros((chosen.size, chosen.size))
-    pair_products(*rows.arrays, D, new, H)
+    values, columns, pointers = rows.arrays
+    pair_products(values, columns, pointers, D, new, H)
     return H + H.T
 
 
@@ -107,14 +108,16 @@ def pair_products(values, columns, pointers, D: np.ndarray, new: np.ndarray, H: 
     Column j is new[j] in H; those beyond the last are left out.
     """
     kept, places = np.empty(new.size), np.empty(new.size, np.uint32)
+    last = np.uint32(H.shape[0])
     for i in range(pointers.size - 1):
-        weight, count = D[i], 0
+        weight, count = D[i], np.uint64(0)  # a signed counter would be tested for negative numbers: three times slower
         if weight == 0.0:
             continue
         for k in range(pointers[i], pointers[i + 1]):
-            places[count] = new[columns[k]]
+            j = new[columns[k]]
+            places[count] = j
             kept[count] = values[k]
-            count += places[count] < H.shape[0]
+            count += np.uint64(j < last)
         for k in range(count):
             a, row = weight * kept[k], H[places[k]]
             row[places[k]] -= 0.5 * a * kept[k]

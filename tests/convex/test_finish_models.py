@@ -63,6 +63,9 @@ def test_the_gram_matrix_is_that_of_the_rows_and_a_column_of_the_scale(loss, for
     expected = X.T @ (D[:, None] * X)
     np.testing.assert_allclose(gram(task, D), expected, rtol=ROUNDING, atol=ROUNDING)
     np.testing.assert_allclose(gram(replace(task, scale=0.0), D), expected[:-1, :-1], rtol=ROUNDING, atol=ROUNDING)
+    chosen = np.array([0, 2, 6])
+    part = expected[np.ix_([0, 2, 6, 7], [0, 2, 6, 7])]
+    np.testing.assert_allclose(gram(task, D, chosen), part, rtol=ROUNDING, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
