@@ -17,7 +17,7 @@ from types import ModuleType
 
 from theory.theorem import Kind, Theorem
 
-PACKAGES = ("structures.lemmas", "regret.theorems", "convex.theorems")
+PACKAGES = ("structures.lemmas", "regret.theorems", "convex.theorems", "optimizers.theorems")
 
 _REQUIRED = ("id", "title", "kind", "source", "statement", "subject")
 

@@ -69,6 +69,7 @@ SOURCES: Mapping[str, str] = {
 GROUPS: Mapping[str, str] = {  # by the room that a theorem lives in, in the order of the page
     "regret": "Regret",
     "convex": "Convex optimization",
+    "optimizers": "Optimizers for deep learning",
     "structures": "Structures and their geometry",
 }
 

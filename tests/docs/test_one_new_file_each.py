@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[2]
-ROOMS = ("theory", "structures", "problems", "regret", "convex", "experiments", "paper_figures")
+ROOMS = ("theory", "structures", "problems", "regret", "convex", "optimizers", "experiments", "paper_figures")
 PLACES = {
     "structure.py": "structures/reversal_symmetric.py",
     "theorem.py": "regret/theorems/trace_growth.py",

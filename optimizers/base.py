@@ -1,0 +1,194 @@
+r"""What every optimizer here shares: checked options and gradients, closures, and states that keep their precision.
+
+.. math:: W_{t+1} = \mathrm{update}(W_t, G_t, \mathrm{state}_t), \qquad G_t = \nabla f(W_t)
+
+A subclass writes ``check`` (which options are allowed) and ``update`` (one step of one group). Nothing changes before
+everything was looked at: options, gradients, a state that is loaded.
+
+Statistics of parameters in half precision are kept in float32: ``torch.optim.Optimizer.load_state_dict`` would cast them
+to the parameter's precision, so loading is done here.
+
+Source: the contract of ``torch.optim.Optimizer``; PyTorch issue 43706 (states that lose their precision when loaded).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+__all__ = ["OptimizerBase", "fraction", "nonnegative", "wide"]
+
+Options = dict[str, Any]  # of one parameter group, by name
+
+
+class OptimizerBase(Optimizer):
+    """A torch optimizer whose subclasses write `check` and `update`."""
+
+    elementwise: ClassVar[bool] = False  # each number by itself: then a sharded tensor is as good as a whole one
+
+    def __init__(self, params: Iterable[Any], defaults: Options) -> None:
+        """Raises ValueError for options that are not allowed, TypeError for parameters that are not real numbers."""
+        self.check(defaults)
+        super().__init__(params, defaults)
+
+    @abstractmethod
+    def check(self, options: Options) -> None:
+        """Raise ValueError, naming the option, its value and what is allowed, unless all are allowed."""
+
+    @abstractmethod
+    def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
+        """One step of the parameters of a group that have a gradient; gradients are finite, to be minimised along, and read only."""
+
+    def add_param_group(self, param_group: Options) -> None:
+        """As torch's; the group's own options are checked, and nothing is added when they are not allowed."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            self.check(group)
+            for p in group["params"]:
+                require_real(p)
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step; the closure, if given, computes the loss that is returned.
+
+        Raises ValueError for a gradient that is not finite, TypeError for one that is sparse, before anything changes.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        work = [(group, [p for p in group["params"] if p.grad is not None]) for group in self.param_groups]
+        self.require_usable([p for _, params in work for p in params])
+        for group, params in work:
+            if params:
+                grads = [p.grad for p in params]
+                self.update(group, params, torch._foreach_neg(grads) if group.get("maximize") else grads)
+        return loss
+
+    def require_usable(self, params: list[Tensor]) -> None:
+        """Raise unless every gradient is dense and finite. One pass over the gradients, and one transfer from a GPU."""
+        grads = [p.grad for p in params if p.grad is not None]
+        for g in grads:
+            if g.layout != torch.strided:
+                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {g.layout}.")
+        if not self.elementwise:
+            for p in params:
+                require_whole(p, type(self).__name__)
+        if grads and not torch.compiler.is_compiling() and not all_finite(grads):
+            self._raise_not_finite(params)
+
+    def _raise_not_finite(self, params: list[Tensor]) -> None:
+        for number, group in enumerate(self.param_groups):
+            names = group.get("param_names", [str(i) for i in range(len(group["params"]))])
+            for name, p in zip(names, group["params"], strict=True):
+                bad = 0 if p.grad is None else int((~torch.isfinite(p.grad)).sum())
+                if bad:
+                    raise ValueError(
+                        f"the gradient of parameter {name} in group {number}, shape {tuple(p.shape)}, has {bad} of "
+                        f"{p.numel()} entries that are NaN or infinite. Parameters and state are unchanged: skip this "
+                        f"step (optimizer.zero_grad()), lower the learning rate, or scale the loss with a GradScaler."
+                    )
+
+    def load_state_dict(self, state_dict: Options) -> None:
+        """As torch's, but every tensor keeps the precision that it was saved with, and is copied.
+
+        Raises ValueError for a state of another optimizer or of other shapes, before anything changes.
+        """
+        self._require_own(state_dict)
+        super().load_state_dict(state_dict)
+        for key, p in self._pairs(state_dict):
+            if key in state_dict["state"]:
+                self.state[p] = copied(state_dict["state"][key], p.device)
+
+    def _pairs(self, state_dict: Options) -> list[tuple[Any, Tensor]]:
+        """Keys of a saved state beside the parameters that they stand for."""
+        keys = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
+        return list(zip(keys, chain.from_iterable(group["params"] for group in self.param_groups), strict=False))
+
+    def _require_own(self, state_dict: Options) -> None:
+        for group in state_dict["param_groups"]:
+            missing = sorted(set(self.defaults) - set(group))
+            if missing:
+                raise ValueError(
+                    f"this state_dict is not that of {type(self).__name__}: its groups have no {', '.join(missing)}. "
+                    f"The optimizer is unchanged."
+                )
+        for key, p in self._pairs(state_dict):
+            self.check_state(p, state_dict["state"].get(key, {}))
+
+    def check_state(self, p: Tensor, state: Options) -> None:
+        """Raise ValueError when a saved state cannot be that of a parameter like p."""
+
+
+def nonnegative(options: Options, *names: str) -> None:
+    """Raise ValueError unless each of these options is a finite number ≥ 0."""
+    for name in names:
+        value = float(options[name])
+        if not (math.isfinite(value) and value >= 0.0):
+            raise ValueError(f"{name} must be a finite number ≥ 0, got {options[name]!r}.")
+
+
+def fraction(options: Options, *names: str) -> None:
+    """Raise ValueError unless each of these options is in [0, 1)."""
+    for name in names:
+        if not 0.0 <= float(options[name]) < 1.0:
+            raise ValueError(f"{name} must be in [0, 1), got {options[name]!r}.")
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The precision of the statistics of parameters of this dtype: float32 for halves, else their own."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def all_finite(tensors: list[Tensor]) -> bool:
+    """Whether every entry is finite."""
+    # A sum is the cheapest pass that no NaN or infinity survives; finite numbers can overflow it, hence the second look.
+    if math.isfinite(sum_of(tensors)):
+        return True
+    return all(bool(torch.isfinite(t).all()) for t in tensors)
+
+
+def sum_of(tensors: list[Tensor]) -> float:
+    """The sum of all entries; one transfer for each device."""
+    sums: dict[torch.device, list[Tensor]] = {}
+    for t in tensors:
+        sums.setdefault(t.device, []).append(t.sum(dtype=wide(t.dtype)).double())
+    return sum(float(torch.stack(each).sum()) for each in sums.values())
+
+
+def require_real(p: Tensor) -> None:
+    """Raise TypeError unless p has real floating-point entries."""
+    if not p.is_floating_point():
+        raise TypeError(f"parameters must be real floating-point tensors, got dtype {p.dtype}.")
+
+
+def require_whole(p: Tensor, name: str) -> None:
+    """Raise TypeError when only a shard of p lives here."""
+    placements = getattr(p, "placements", ())
+    if any(placement.is_shard() for placement in placements):
+        raise TypeError(
+            f"{name} needs whole tensors, got a DTensor of shape {tuple(p.shape)} sharded as {placements}: a shard's "
+            f"statistics are not those of the tensor. Use DistributedDataParallel, or replicate this parameter."
+        )
+
+
+def copied(value: Any, device: torch.device) -> Any:
+    """A copy of a saved state on `device`, with the precision that it was saved in."""
+    if isinstance(value, Tensor):
+        return value.detach().to(device=device, copy=True)
+    if isinstance(value, dict):
+        return {key: copied(entry, device) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copied(entry, device) for entry in value)
+    return value
