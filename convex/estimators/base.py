@@ -24,7 +24,7 @@ from sklearn.utils import check_random_state
 
 from convex.engine import Solution, minimise
 from convex.estimators.parameters import engine_options
-from convex.estimators.polish import is_small, polished
+from convex.estimators.polish import polished, worth_polishing
 from convex.estimators.progress import watching
 
 __all__ = ["FiniteSumEstimator", "warn_of"]
@@ -78,7 +78,7 @@ class FiniteSumEstimator(BaseEstimator):
             )
             solution = solve(tol=float(self.tol), max_passes=int(self.max_iter), start=start, callback=watch)
         stopped = watch is not None and watch.stopped
-        if options.finish and not stopped and is_small(X):
+        if options.finish and not stopped and worth_polishing(X, float(self.tol)):
             solution = polished(solve, solution, float(self.tol))
         _require_finite(name, solution)
         return solution, "" if stopped else self._advice(name, solution)
@@ -91,7 +91,7 @@ class FiniteSumEstimator(BaseEstimator):
             f"tol={self.tol:g}: the objective {solution.objective:.6g} is at most that far above its minimum."
         )
         if self.alpha == 0:
-            return f"{reached} Without a penalty there is no finite certificate; set alpha above 0, for instance 1e-10."
+            return f"{reached} Without a penalty a certificate is hard to have; set alpha above 0, for instance 1e-10."
         if solution.passes < self.max_iter:
             return f"{reached} Rounding stops it there: raise tol, or scale the features and the target to about 1."
         return (

@@ -39,7 +39,8 @@ def labels_and_weights(
     class_weight: Mapping[Any, float] | str | None,
 ) -> Labels:
     """Classes and weights.  Raises ValueError for targets that are not labels, and when fewer than two classes are left."""
-    check_classification_targets(y)
+    if not surely_classes(y):
+        check_classification_targets(y)
     counted = sample_weight > 0
     classes = np.unique(y[counted])
     codes = np.zeros(len(y), dtype=np.int64)
@@ -54,6 +55,11 @@ def labels_and_weights(
         raise ValueError(f"A classifier needs rows of at least 2 classes with positive weight, got 1 class: {found}.")
     codes = np.searchsorted(left, codes[kept])
     return Labels(classes[left], kept, codes, weights[kept])
+
+
+def surely_classes(y: np.ndarray) -> bool:
+    """Whether labels are of a kind that scikit-learn's check lets pass; a small fit takes as long as that check."""
+    return y.dtype.kind in "biuUS" or (y.dtype.kind == "f" and np.array_equal(y, np.rint(y)))
 
 
 def _per_class(

@@ -19,16 +19,17 @@ from scipy import sparse
 
 from convex.engine import Record, Solution
 
-__all__ = ["is_small", "polished"]
+__all__ = ["polished", "worth_polishing"]
 
 SMALL = 2**15  # stored numbers of X: a pass takes some ten microseconds
+CLOSE = 1e-5  # who asks for a larger gap wants it soon
 PASSES = 500  # that polishing may take at most
 STALLS = 5  # records in a row that do not halve the gap: the rest is rounding
 
 
-def is_small(X: Any) -> bool:
-    """Whether polishing costs next to nothing."""
-    return (X.nnz if sparse.issparse(X) else X.size) <= SMALL
+def worth_polishing(X: Any, tol: float) -> bool:
+    """Whether polishing costs next to nothing, and a close answer is wanted."""
+    return tol <= CLOSE and (X.nnz if sparse.issparse(X) else X.size) <= SMALL
 
 
 class Stalled:

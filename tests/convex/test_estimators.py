@@ -228,7 +228,7 @@ def test_a_gap_that_is_not_reached_warns_with_the_gap_and_what_to_do():
     ):
         model = DASVRDAClassifier(max_iter=1, tol=1e-12, alpha=1.0).fit(X, y)
     assert model.dual_gap_ > 1e-12
-    with pytest.warns(ConvergenceWarning, match="no finite certificate; set alpha above 0"):
+    with pytest.warns(ConvergenceWarning, match="a certificate is hard to have; set alpha above 0"):
         DASVRDAClassifier(alpha=0.0, max_iter=2).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
