@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paper_figures.base import figure
+from paper_figures.panels import SUBOPTIMALITY, panels
 from paper_figures.style import label, look
 from paper_figures.table import Table
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from experiments.results import Results
 
 FLOOR = 1e-13  # the optimum is known to about this
-TITLES = {"breast_cancer": "breast cancer", "digits": "digits, even or odd"}
 
 
 @figure(
@@ -35,24 +35,11 @@ TITLES = {"breast_cancer": "breast cancer", "digits": "digits, even or odd"}
     size=(6.75, 5.4),
 )
 def draw(results: Results, fig: Figure) -> Table:
-    cells = sorted(
-        {(run.params["data"], run.params["penalty"]) for run in results}, key=lambda cell: (cell[0], cell[1] != "l2")
-    )
-    grid = np.atleast_2d(fig.subplots(-(-len(cells) // 2), 2, sharey=True))
-    rows: list[tuple] = []
-    for axes, (data, penalty) in zip(grid.flat, cells, strict=True):
-        rows += _panel(axes, results.where(data=data, penalty=penalty), data, penalty)
-        axes.set_title(f"{TITLES.get(data, data)}, {penalty}")
-    for axes in grid[-1]:
-        axes.set_xlabel("component gradients / n")
-    for axes in grid[:, 0]:
-        axes.set_ylabel("$P - P_*$")
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=4)
+    rows = panels(results, fig, _panel, "component gradients / n", SUBOPTIMALITY)
     return Table.of_rows(("data", "penalty", "method", "multiple", "passes", "suboptimality"), rows)
 
 
-def _panel(axes: Axes, results: Results, data: str, penalty: str) -> list[tuple]:
+def _panel(axes: Axes, results: Results) -> list[tuple]:
     rows: list[tuple] = []
     for run in results:
         name, a = run.params["method"], run.arrays
@@ -63,7 +50,7 @@ def _panel(axes: Axes, results: Results, data: str, penalty: str) -> list[tuple]
         axes.semilogy(passes, np.maximum(middle[best], FLOOR), label=label(name), **style)
         for index in dict.fromkeys((0, best)):
             rows += [
-                (data, penalty, name, float(a["multiples"][index]), float(f"{x:.5g}"), float(f"{y:.4g}"))
+                (name, float(a["multiples"][index]), float(f"{x:.5g}"), float(f"{y:.4g}"))
                 for x, y in zip(passes, middle[index], strict=True)
             ]
     axes.set_ylim(FLOOR, 3.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paper_figures.base import figure
+from paper_figures.panels import panels
 from paper_figures.style import BOUND, PALETTE
 from paper_figures.table import Table
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-14
 COLORS = {"practical": PALETTE["vermilion"], "published": PALETTE["blue"]}
-TITLES = {"breast_cancer": "breast cancer", "digits": "digits, even or odd"}
 
 
 @figure(
@@ -35,22 +35,11 @@ TITLES = {"breast_cancer": "breast cancer", "digits": "digits, even or odd"}
     size=(6.75, 4.8),
 )
 def draw(results: Results, fig: Figure) -> Table:
-    cells = sorted(
-        {(run.params["data"], run.params["penalty"]) for run in results}, key=lambda cell: (cell[0], cell[1] != "l2")
-    )
-    grid = np.atleast_2d(fig.subplots(-(-len(cells) // 2), 2, sharey=True))
-    rows: list[tuple] = []
-    for axes, (data, penalty) in zip(grid.flat, cells, strict=True):
-        rows += _panel(axes, results.where(data=data, penalty=penalty), data, penalty)
-        axes.set_title(f"{TITLES.get(data, data)}, {penalty}")
-    for axes in grid[-1]:
-        axes.set_xlabel("passes")
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=4)
+    rows = panels(results, fig, _panel, "passes")
     return Table.of_rows(("data", "penalty", "variant", "passes", "suboptimality", "gap"), rows)
 
 
-def _panel(axes: Axes, results: Results, data: str, penalty: str) -> list[tuple]:
+def _panel(axes: Axes, results: Results) -> list[tuple]:
     rows: list[tuple] = []
     for run in results:
         name, a = run.params["variant"], run.arrays
@@ -59,7 +48,7 @@ def _panel(axes: Axes, results: Results, data: str, penalty: str) -> list[tuple]
         axes.semilogy(a["passes"], above, color=color, label=f"$P - P_*$, {name}")
         axes.semilogy(a["passes"][shown], gap[shown], color=color, label=f"gap, {name}", **BOUND)
         rows += [
-            (data, penalty, name, float(f"{x:.5g}"), float(f"{y:.4g}"), float(f"{z:.4g}"))
+            (name, float(f"{x:.5g}"), float(f"{y:.4g}"), float(f"{z:.4g}"))
             for x, y, z in zip(a["passes"], above, gap, strict=True)
         ]
     axes.set_ylim(FLOOR, 3.0)

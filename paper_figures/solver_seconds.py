@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paper_figures.base import figure
+from paper_figures.panels import SUBOPTIMALITY, panels
 from paper_figures.style import PALETTE, Look, label
 from paper_figures.table import Table
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from experiments.results import Results
 
 FLOOR = 1e-14
-TITLES = {"breast_cancer": "breast cancer", "digits": "digits, even or odd"}
 LOOKS = {
     "DASVRDA": Look(PALETTE["vermilion"], "D"),
     "DASVRDA, published": Look(PALETTE["blue"], "o"),
@@ -42,24 +42,11 @@ LOOKS = {
     size=(6.75, 5.4),
 )
 def draw(results: Results, fig: Figure) -> Table:
-    cells = sorted(
-        {(run.params["data"], run.params["penalty"]) for run in results}, key=lambda cell: (cell[0], cell[1] != "l2")
-    )
-    grid = np.atleast_2d(fig.subplots(-(-len(cells) // 2), 2, sharey=True))
-    rows: list[tuple] = []
-    for axes, (data, penalty) in zip(grid.flat, cells, strict=True):
-        rows += _panel(axes, results.where(data=data, penalty=penalty), data, penalty)
-        axes.set_title(f"{TITLES.get(data, data)}, {penalty}")
-    for axes in grid[-1]:
-        axes.set_xlabel("seconds")
-    for axes in grid[:, 0]:
-        axes.set_ylabel("$P - P_*$")
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=3)
+    rows = panels(results, fig, _panel, "seconds", SUBOPTIMALITY, columns=3)
     return Table.of_rows(("data", "penalty", "solver", "tolerance", "seconds", "suboptimality"), rows)
 
 
-def _panel(axes: Axes, results: Results, data: str, penalty: str) -> list[tuple]:
+def _panel(axes: Axes, results: Results) -> list[tuple]:
     rows: list[tuple] = []
     for run in results:
         name, seconds = run.params["solver"], np.asarray(run.summary["seconds"])
@@ -69,7 +56,7 @@ def _panel(axes: Axes, results: Results, data: str, penalty: str) -> list[tuple]
             seconds[order], above[order], color=style.color, marker=style.marker, markersize=3, label=label(name)
         )
         rows += [
-            (data, penalty, name, float(f"{x:.3g}"), float(f"{y:.4g}"), float(f"{z:.4g}"))
+            (name, float(f"{x:.3g}"), float(f"{y:.4g}"), float(f"{z:.4g}"))
             for x, y, z in zip(run.arrays["tolerance"], seconds, above, strict=True)
         ]
     axes.set_ylim(FLOOR / 3, 3.0)

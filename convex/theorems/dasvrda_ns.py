@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from convex.theorems.bounds import outer_bound
 from convex.theorems.hypotheses import COMMON, MINIMISER, ONE_LOOP, PUBLISHED, WEIGHT_SLOPE
 from convex.theorems.instances import tiny
 from convex.theorems.outer_cases import far_step, outer_controls, outer_examples, walked
-from convex.theorems.outer_theorem import OuterTheorem, gap_at_start, squared_distance
+from convex.theorems.outer_theorem import OuterTheorem, one_loop_bound
 from convex.theorems.runs import OuterRun
 from convex.theorems.stage_cases import twice
 from theory.citation import Citation
@@ -40,15 +39,7 @@ class DASVRDAConvex(OuterTheorem):
     assumptions: ClassVar = (*COMMON, MINIMISER, ONE_LOOP, *PUBLISHED, WEIGHT_SLOPE)
 
     def bound(self, run: OuterRun) -> float:
-        return outer_bound(
-            gap_at_start(run),
-            squared_distance(run),
-            stages=run.stages,
-            step=run.step,
-            m=run.length,
-            c=run.c,
-            leading=1.0,
-        )
+        return one_loop_bound(run, leading=1.0)
 
     def examples(self) -> Iterator[Example]:
         yield from outer_examples(sharp=False)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from convex.theorems.bounds import outer_bound
 from convex.theorems.hypotheses import lack, rounding
 from convex.theorems.runs import OuterRun
 from convex.theorems.stage_theorem import expectation
 from convex.theorems.support import outer_range
 from theory.theorem import Kind, Theorem
 
-__all__ = ["OuterTheorem", "gap_at_start", "squared_distance"]
+__all__ = ["OuterTheorem", "gap_at_start", "one_loop_bound"]
 
 
 class OuterTheorem(Theorem):
@@ -53,6 +54,9 @@ def gap_at_start(run: OuterRun) -> float:
     return float(run.problem.value(run.x0) - run.problem.value(run.comparator))
 
 
-def squared_distance(run: OuterRun) -> float:
-    """|z_0 - u|²."""
-    return float(np.sum((run.z0 - run.comparator) ** 2))
+def one_loop_bound(run: OuterRun, leading: float) -> float:
+    """The bound of one loop of stages at a run's own numbers; `leading` is the factor of the gap at the start."""
+    distance2 = float(np.sum((run.z0 - run.comparator) ** 2))
+    return outer_bound(
+        gap_at_start(run), distance2, stages=run.stages, step=run.step, m=run.length, c=run.c, leading=leading
+    )
