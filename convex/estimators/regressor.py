@@ -42,7 +42,9 @@ class DASVRDARegressor(RegressorMixin, FiniteSumEstimator):
     verbose : show a progress bar with the gap.
     random_state : seed of the mini-batches.
     callback : called with a record (passes, seconds, objective, gap, nonzeros, phase) as the solver goes; a true answer stops it.
-    options : None, a dict, or a `convex.engine.Options`: what the solver adds to the published method.
+    options : None, a dict, or a `convex.engine.Options`: what the solver adds to the published method. By default a few stages
+        of DASVRDA are ended by second-order steps, and from 1000 features on those do all of it: `Options(finish=False)` is
+        DASVRDA to the end, `Options.published(restart=None)` the variant that the theorem covers.
 
     Attributes after `fit`: coef_ (n_features,), intercept_ (float), objective_, dual_gap_ (certified: the objective is at most
     this far above its minimum), n_iter_ (passes), history_ (the records), n_features_in_, feature_names_in_.

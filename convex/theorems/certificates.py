@@ -18,7 +18,7 @@ from math import frexp, fsum, inf, ldexp
 
 import numpy as np
 
-__all__ = ["GapRun", "LinearProblem", "balanced", "descent", "is_balanced", "scaled_inside"]
+__all__ = ["GapRun", "LinearProblem", "balanced", "descent", "grid_bits", "is_balanced", "scaled_inside"]
 
 
 def _scalar():
@@ -116,9 +116,12 @@ class GapRun:
     best_flow: np.ndarray = field(repr=False)  # (n,)
 
 
-def balanced(flow: np.ndarray) -> np.ndarray:  # (n,) -> (n,)
-    """The flow on a dyadic grid, each entry shrunk towards 0, with a sum that is exactly 0."""
-    largest = float(np.max(np.abs(flow)))
+def balanced(flow: np.ndarray, largest: float | None = None) -> np.ndarray:  # (n,) -> (n,)
+    """The flow on a dyadic grid, each entry shrunk towards 0, with a sum that is exactly 0.
+
+    `largest` bounds the entries of all flows that are to be on one grid; default: those of this one.
+    """
+    largest = float(np.max(np.abs(flow))) if largest is None else largest
     if largest == 0.0:
         return flow
     unit = ldexp(1.0, frexp(largest)[1] - grid_bits(len(flow)))
