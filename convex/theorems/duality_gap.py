@@ -25,7 +25,8 @@ from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
 __all__ = ["DualityGap"]
 
-LOSSES = ("log_loss", "squared_hinge", "modified_huber", "squared_error", "huber")
+LABELS = ("log_loss", "squared_hinge", "modified_huber")
+LOSSES = (*LABELS, "squared_error", "huber")
 
 
 def _flows(run: GapRun) -> np.ndarray:  # (k + 1, n)
@@ -44,6 +45,8 @@ BALANCED = Assumption("balanced", r"\sum_i p_i \theta_i = 0 \text{ where there i
 
 
 def _inside(run: GapRun) -> Check:
+    if _fault(run):
+        return Check(None, 0.0, "not looked at")
     finite = bool(np.all(np.isfinite(run.problem.dual(_flows(run)))))
     if not finite:
         return Check(False, -1.0, "a conjugate is infinite")
@@ -59,10 +62,28 @@ INSIDE = Assumption("dual-domain", r"\varphi^*(-\theta_i; y_i) < \infty, \; R^*(
 
 def _posed(run: GapRun) -> Check:
     p = run.problem
-    ok = p.loss in LOSSES and p.l1 >= 0 and p.l2 >= 0 and bool(np.all(p.weights > 0))
+    fault = _fault(run)
+    ok = not fault and p.l1 >= 0 and p.l2 >= 0 and bool(np.all(p.weights > 0))
     return Check(
-        ok, float(np.min(p.weights)), f"{p.loss}, l1 {p.l1:g}, l2 {p.l2:g}, least weight {np.min(p.weights):g}"
+        ok,
+        float(np.min(p.weights)),
+        fault or f"{p.loss}, l1 {p.l1:g}, l2 {p.l2:g}, least weight {np.min(p.weights):g}",
     )
+
+
+def _fault(run: GapRun) -> str:
+    """What makes the run speak of another problem than it says; "" when nothing does."""
+    p = run.problem
+    if p.loss not in LOSSES:
+        return f"no loss is called {p.loss!r}"
+    if p.loss in LABELS and not np.all(np.abs(p.y) == 1.0):
+        return f"{p.loss} needs labels -1 and 1"
+    if p.loss == "huber" and not 0.0 < p.delta < np.inf:
+        return f"delta is {p.delta:g}"
+    if not p.intercept and (np.any(run.intercept) or run.best_intercept):
+        return "an intercept is given where the problem has none"
+    numbers = (p.X, p.y, p.weights, run.coef, run.intercept, run.flow, run.best_coef, run.best_flow, run.best_intercept)
+    return "" if all(np.all(np.isfinite(x)) for x in numbers) else "a number is not finite"
 
 
 POSED = Assumption("convex-problem", r"\varphi \text{ convex}, \; l_1, l_2 \ge 0, \; w_i > 0", _posed)

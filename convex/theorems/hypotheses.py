@@ -76,6 +76,8 @@ def lack(run: Run) -> float:
 
 
 def _played(run: Run) -> Check:
+    if run.misfit:
+        return Check(False, -1.0, run.misfit)
     recorded, replayed = run.recorded(), run.replayed()
     off = float(np.max(np.abs(recorded - replayed)))
     room = LOOSE * float(np.max(np.abs(recorded)) + np.max(np.abs(run.visited)))

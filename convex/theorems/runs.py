@@ -54,6 +54,12 @@ class StageRun:
         """Points around which constants are audited: the given ones, and where some of the paths ended."""
         return np.concatenate([np.stack([self.xtil, self.ytil, self.comparator]), self.x[:2], self.z[:2]])
 
+    @property
+    def misfit(self) -> str:
+        """What of its record does not belong to one stage; "" when all does."""
+        wanted = (self.draws.indices.shape[1], *self.problem.shape)
+        return "" if self.x.shape == self.z.shape == wanted else f"x {self.x.shape}, z {self.z.shape}, not {wanted}"
+
     def replayed(self) -> np.ndarray:  # (2, B, *shape)
         """x_m and z_m, computed once more."""
         return np.stack(_stage(self.problem, self.ytil, self.xtil, self.step, self.q, self.draws.indices))
@@ -91,7 +97,17 @@ class OuterRun:
     def visited(self) -> np.ndarray:  # (k, *shape)
         """Points around which constants are audited: the given ones, and where some of the paths came by."""
         given = np.stack([self.x0, self.z0, self.comparator])
-        return np.concatenate([given, self.snapshots[1, :2], self.snapshots[-1, :2]])
+        passed = [points[:2] for points in (*self.snapshots[1:2], *self.snapshots[-1:])]
+        return np.concatenate([given, *passed])
+
+    @property
+    def misfit(self) -> str:
+        """What of its record does not belong to T loops of S stages of m steps; "" when all does."""
+        stages, steps = self.restarts * self.stages, self.restarts * self.stages * self.length
+        wanted = (stages + 1, self.draws.indices.shape[1], *self.problem.shape)
+        if min(self.restarts, self.stages, self.length) < 1 or self.draws.indices.shape[0] != steps:
+            return f"{self.restarts} x {self.stages} x {self.length} steps claimed, {self.draws.indices.shape[0]} drawn"
+        return "" if self.snapshots.shape == wanted else f"snapshots {self.snapshots.shape}, not {wanted}"
 
     def replayed(self) -> np.ndarray:  # (T S + 1, B, *shape)
         """The snapshots, computed once more."""

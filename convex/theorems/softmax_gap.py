@@ -75,6 +75,11 @@ INSIDE = Assumption("dual-domain", r"R^*(V) < \infty", _inside)
 
 def _posed(run: SoftmaxPoints) -> Check:
     p = run.problem
+    numbers = (p.X, p.weights, run.coef, run.intercept, run.flow, run.best_coef, run.best_intercept, run.best_flow)
+    if not all(np.all(np.isfinite(x)) for x in numbers):
+        return Check(False, -1.0, "a number is not finite")
+    if not p.intercept and (np.any(run.intercept) or np.any(run.best_intercept)):
+        return Check(False, -1.0, "an intercept is given where the problem has none")
     ok = p.l1 >= 0 and p.l2 >= 0 and bool(np.all(p.weights > 0))
     return Check(ok, float(np.min(p.weights)), f"l1 {p.l1:g}, l2 {p.l2:g}, least weight {np.min(p.weights):g}")
 

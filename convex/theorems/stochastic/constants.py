@@ -1,0 +1,149 @@
+r"""The constants of the bounds: a majorant of the Hessian, one of the noise, the distance from the minimiser.
+
+.. math::
+    H_* \in \mathcal H, \; -H_* \preceq \nabla^2 f(x) \preceq H_*, \; \Lambda = \operatorname{Tr} H_*; \qquad
+    W \in \mathcal H, \; \langle \operatorname{Cov} g(x), W^{-1}\rangle \le \operatorname{Tr} W =: \sigma; \qquad
+    D = \max_t \|x_t - x_*\|_{\mathcal H} .
+
+The smallest Λ is :math:`\Lambda_{\mathcal H}(f)`; every :math:`H_*` gives a true bound. Here it is the better of :math:`c\,E(A)` and
+:math:`\|A\|_{\rm op} I`, A the declared curvature: exact when A is in the structure. With :math:`W = P_{\mathcal H}(\Sigma)` the
+constant is :math:`\operatorname{Tr} P_{\mathcal H}(\Sigma) \ge \sigma_{\mathcal H}`; without a declared Σ, W is scaled from the points
+of an enumerated run. With :math:`H' = W/\operatorname{Tr}W`, :math:`\mathbb E\|\xi\|_{H'^{-1}}^2 \le \sigma^2`.
+
+Source: derived here (docs/proofs/stochastic.md#constants).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from convex.theorems.stochastic.runs import StochasticRun
+from structures.arrays import tree_map
+from structures.base import Structure
+
+__all__ = ["SLACK", "almost_sure_distance", "curvature_trace", "distances", "majorant", "noise_energy", "noise_trace"]
+
+SLACK = 1e-10  # relative: constants are rounded up by so much, far more than their rounding
+HALF = Fraction(1, 2)
+
+
+def structure_of(run: StochasticRun) -> Structure:
+    """The structure, or ValueError for a method without one."""
+    if run.structure is None:
+        raise ValueError(f"{type(run.core).__name__} has no structure, so that no bound in ‖·‖_H speaks about it.")
+    return run.structure
+
+
+def majorant(run: StochasticRun) -> Any:
+    """Coordinates of H*."""
+    return _majorant(run) if run.curvature is None else run.curvature
+
+
+def curvature_trace(run: StochasticRun) -> float:
+    """Λ = Tr H*."""
+    return float(structure_of(run).trace(majorant(run)))
+
+
+@lru_cache(maxsize=8)
+def _majorant(run: StochasticRun) -> Any:
+    K, A = structure_of(run), np.asarray(run.problem.curvature.dense(), dtype=np.float64)
+    projected, unit = K.project(A), K.identity(np.zeros(K.shape))
+    values, vectors = np.linalg.eigh(K.dense(projected))
+    seen = values > 1e-12 * max(values[-1], 0.0)  # A ⪰ 0 lies in the range of E(A)
+    root = vectors[:, seen] / np.sqrt(values[seen])
+    top = float(np.linalg.eigvalsh(A)[-1])
+    factor = float(np.linalg.eigvalsh(root.T @ A @ root)[-1]) if seen.any() else 0.0
+    if factor * float(K.trace(projected)) <= top * K.dim:
+        return tree_map(lambda c: factor * (1.0 + SLACK) * c, projected)
+    return tree_map(lambda c: top * (1.0 + SLACK) * c, unit)
+
+
+def noise_trace(run: StochasticRun) -> float:
+    """σ = Tr W; 0 for exact gradients."""
+    return 0.0 if run.exact else float(structure_of(run).trace(noise_majorant(run)))
+
+
+def noise_majorant(run: StochasticRun) -> Any:
+    """Coordinates of W."""
+    return _noise_majorant(run) if run.noise is None else run.noise
+
+
+@lru_cache(maxsize=8)
+def _noise_majorant(run: StochasticRun) -> Any:
+    K, declared = structure_of(run), run.problem.noise_covariance(run.domain)
+    if declared is not None:
+        root = K.root(declared.project(K))
+        return tree_map(lambda c: (1.0 + SLACK) * c, root)
+    mean = _mean_covariance(run)
+    root = K.root(mean)
+    trace = float(K.trace(root))
+    if trace == 0:
+        return root
+    largest = float(np.max(noise_energy(run, root)[0]))  # of <Cov, W⁻¹>; with cW it is largest / c
+    return tree_map(lambda c: (largest / trace) ** 0.5 * (1.0 + SLACK) * c, root)
+
+
+def _mean_covariance(run: StochasticRun) -> Any:
+    """E of the covariance, averaged over the points of the run."""
+    K = structure_of(run)
+    noise, probabilities = _noises(run)
+    outer = K.outer(noise)
+
+    def mean(c: np.ndarray) -> np.ndarray:
+        each = np.tensordot(probabilities, c, axes=(0, 0))
+        return each.reshape(-1, *each.shape[2:]).mean(axis=0)
+
+    return tree_map(mean, outer)
+
+
+def noise_energy(run: StochasticRun, W: Any) -> tuple[np.ndarray, float]:  # -> (T, B), relative residual
+    """<Cov g(y), W⁻¹> at every point of the run, and what part of the noise W⁻¹ cannot see."""
+    K = structure_of(run)
+    noise, probabilities = _noises(run)
+    factor = K.factor(W)
+    whitened = factor.apply(-1, noise)
+    energy = np.tensordot(probabilities, np.sum(K.flatten(noise * whitened), axis=-1), axes=(0, 0))
+    missed = np.max(np.abs(factor.apply(1, whitened) - noise), initial=0.0)
+    return energy, float(missed / max(np.max(np.abs(noise), initial=0.0), np.finfo(float).tiny))
+
+
+def _noises(run: StochasticRun) -> tuple[np.ndarray, np.ndarray]:  # -> (N, T, B, *shape), (N,)
+    """g(y, ω) - ∇f(y) for every outcome at every point of the run."""
+    outcomes = run.problem.outcomes()
+    if outcomes is None:
+        raise ValueError(f"{run.problem!r} declares no noise_covariance and cannot list its outcomes.")
+    exact = run.problem.gradient(run.points)
+    lead = run.points.shape[:2]
+    each = [
+        run.problem.stochastic_gradient(run.points, np.broadcast_to(draw, (*lead, *np.shape(draw)))) - exact
+        for draw in outcomes.draws
+    ]
+    return np.stack(each), outcomes.probabilities
+
+
+def distances(run: StochasticRun) -> np.ndarray:  # (T, B)
+    """max over s ≤ t of ‖x_s - x*‖_H, x_1, ..., x_T."""
+    K = structure_of(run)
+    return np.maximum.accumulate(K.norm(run.iterates[:-1] - comparator(run)), axis=0)
+
+
+def almost_sure_distance(run: StochasticRun) -> float:
+    """D, a constant for every path: over all paths where they were all run, of the domain otherwise; inf if neither."""
+    if run.enumerated:
+        return float(np.max(distances(run))) * (1.0 + SLACK)
+    if run.domain is None:
+        return float("inf")
+    K, domain = structure_of(run), run.domain.on(run.problem.shape)
+    reach = domain.radius(K) + float(K.norm(comparator(run)))  # x* may be near the centre
+    return min(domain.diameter(K), reach) * (1.0 + SLACK)
+
+
+def comparator(run: StochasticRun) -> np.ndarray:  # (*shape)
+    """x*. Raises ValueError for a problem without a known minimiser."""
+    if run.problem.solution is None:
+        raise ValueError(f"{run.problem!r} knows no minimiser.")
+    return np.asarray(run.problem.solution)
