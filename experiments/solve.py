@@ -62,6 +62,7 @@ CLASSIFICATION = {
     "modified_huber": "modified_huber",
 }
 REGRESSION = {"squared_error": "squared_error", "huber": "huber"}
+EPSILON = 1.35
 LOSSES = (*CLASSIFICATION, *REGRESSION)
 
 
@@ -77,9 +78,8 @@ def declare(subparsers: Any) -> argparse.ArgumentParser:
     add(
         "--epsilon",
         type=_positive,
-        default=1.35,
         metavar="E",
-        help="where huber turns linear, in units of y (%(default)s)",
+        help="where huber turns linear, in units of y (1.35)",
     )
     add("--no-intercept", action="store_true", help="no constant")
     add("--balanced", action="store_true", help="weigh the classes by the inverse of their frequencies")
@@ -87,6 +87,7 @@ def declare(subparsers: Any) -> argparse.ArgumentParser:
     add("--max-iter", type=_count, default=1000, metavar="N", help="most passes over the data (%(default)s)")
     add("--n-features", type=_count, metavar="D", help="svmlight: features there are, if more than the file shows")
     add("--label-column", metavar="COLUMN", help="csv: index (the first is 0, -1 the last) or name (the last)")
+    add("--header", action=argparse.BooleanOptionalAction, help="csv: the first line has names or not (as it looks)")
     add("--output", type=Path, metavar="FILE.npz", help="where to write the coefficients; replaced in one step")
     add("--seed", type=_seed, default=0, help="of the mini-batches (%(default)s)")
     return parser
@@ -97,13 +98,20 @@ def solve(
     options: argparse.Namespace,
 ) -> int:
     """Read, fit, print, write; 0 when the gap is reached and the output written, else 1.  SystemExit(2) for wrong use."""
-    from convex.readers import read
+    from problems.readers import read
 
     if options.output is not None:
         _require_writable(parser, options.output)
+    if options.balanced and options.loss in REGRESSION:
+        parser.error(f"--balanced weighs classes, and --loss {options.loss} has none")
+    if options.epsilon is not None and options.loss != "huber":
+        parser.error("--epsilon is for --loss huber")
+    options.epsilon = options.epsilon or EPSILON
     begun = time.perf_counter()
     try:
-        data = read(options.file, n_features=options.n_features, label_column=options.label_column)
+        data = read(
+            options.file, n_features=options.n_features, label_column=options.label_column, header=options.header
+        )
     except (OSError, ValueError) as error:
         parser.error(f"cannot read {options.file}: {error.strerror}" if isinstance(error, OSError) else str(error))
     read_in = time.perf_counter() - begun
@@ -114,6 +122,9 @@ def solve(
             model.fit(data.X, data.y)
     except ValueError as error:
         parser.error(f"{options.file}: {error}")
+    except MemoryError:
+        rows, features = data.X.shape
+        parser.error(f"{options.file}: not enough memory for {rows} rows and {features} features; is an index wrong?")
     seconds = time.perf_counter() - begun
     print(block(report(options, data, model, read_in, seconds)))
     if options.output is not None:
@@ -139,7 +150,9 @@ def _model(options: argparse.Namespace) -> Any:
         "verbose": sys.stderr.isatty(),
     }
     if options.loss in REGRESSION:
-        return DASVRDARegressor(loss=REGRESSION[options.loss], epsilon=options.epsilon, **common)
+        return DASVRDARegressor(
+            loss=REGRESSION[options.loss], epsilon=1.35 if options.epsilon is None else options.epsilon, **common
+        )
     weight = "balanced" if options.balanced else None
     return DASVRDAClassifier(loss=CLASSIFICATION[options.loss], class_weight=weight, **common)
 
@@ -156,11 +169,13 @@ def _short_warnings() -> Iterator[None]:
 
 def _require_writable(parser: argparse.ArgumentParser, path: Path) -> None:
     """Say before the work, not after it, that the result has nowhere to go."""
-    if not path.parent.is_dir() or path.is_dir():
+    path = path.resolve()
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
         parser.error(f"--output {path}: its folder must exist, and it must name a file")
 
 
 def _write(path: Path, data: bytes) -> None:
+    path = path.resolve()  # what a link points to is replaced, not the link
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         write_synced(beside, data)

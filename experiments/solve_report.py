@@ -32,7 +32,10 @@ def report(options: argparse.Namespace, data: Any, model: Any, read_in: float, s
     word = "reached" if reached(options, model) else "NOT reached"
     one = f"loss {options.loss}, alpha {options.alpha:g}, l1_ratio {options.l1_ratio:g}"
     return [
-        ("data", f"{n} rows, {d} features, {100 * filled / max(1, n * d):.3g} % non-zero"),
+        (
+            "data",
+            f"{n} rows, {d} features, {100 * filled / max(1, n * d):.3g} % non-zero{', ' * bool(data.note)}{data.note}",
+        ),
         (kind, what + more),
         ("problem", one + (", no intercept" if options.no_intercept else ", intercept")),
         ("objective", _numbers(model.objective_, ".15g")),

@@ -1,6 +1,8 @@
 """`python -m experiments solve` says how close it came, in words and in its exit status, and writes whole files only."""
 
 import json
+import os
+import stat
 
 import numpy as np
 import pytest
@@ -164,3 +166,46 @@ def test_help_teaches_with_examples(call):
     assert (
         status == 0 and "examples:" in out and "--l1-ratio 0.5" in out and "duality gap" in out and "exit status" in out
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--loss", "huber", "--balanced"), "--balanced weighs classes"),
+        (("--epsilon", "2"), "--epsilon is for --loss huber"),
+        (("--header",), "header is for .csv"),
+    ],
+)
+def test_an_option_that_says_nothing_here_is_refused(call, problem, options, complaint):
+    status, _, err = call(problem[0], *options)
+    assert status == 2 and complaint in err
+
+
+def test_an_output_that_is_no_file_is_left_alone(call, problem, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    status, _, err = call(problem[0], "--output", pipe)
+    assert status == 2 and "must name a file" in err and stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_an_output_that_is_a_link_replaces_what_it_points_to(call, problem, tmp_path):
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "model.npz", tmp_path / "there" / "real.npz"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    assert call(problem[0], "--output", link)[0] == 0
+    assert link.is_symlink() and np.load(target)["coef"].shape == (1, 4)
+
+
+def test_a_model_that_does_not_fit_into_memory_is_wrong_use(call, tmp_path):
+    path = tmp_path / "wide.svm"
+    path.write_text("1 4000000000000000:1\n-1 2:1\n")
+    status, _, err = call(path)
+    assert status == 2 and "4000000000000000 features" in err and "Traceback" not in err
+
+
+def test_the_header_that_was_taken_is_reported(call, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("0,1,2\n1,2,0\n3,4,1\n5,1,0\n")
+    assert "line 1 is a header" in call(path)[1]
+    assert "4 rows" in call(path, "--no-header")[1]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from convex.readers.data import Data, ReadError, as_labels
+from problems.readers.data import Data, ReadError, as_labels
 
 __all__ = ["read_npz"]
 
@@ -40,6 +40,10 @@ def read_npz(path: Path | str) -> Data:
         raise ReadError(path, f"expected arrays X and y, or data, indices, indptr, shape and y; found {found}")
     if X.ndim != 2 or y.shape != X.shape[:1]:
         raise ReadError(path, f"X must be (n, d) and y (n,); found {X.shape} and {y.shape}")
+    if X.dtype.kind not in "biuf":
+        raise ReadError(path, f"X must hold real numbers, found dtype {X.dtype}")
+    if y.dtype.kind not in "biufUS":
+        raise ReadError(path, f"y must hold real numbers or words, found dtype {y.dtype}")
     return Data(X, as_labels(y))
 
 
@@ -49,8 +53,8 @@ def _features(path: Path, arrays: dict[str, np.ndarray]) -> Any:
     if not all(name in arrays for name in SPARSE):
         return None
     kind = arrays.get("format", np.array("csr"))
-    if kind.item() not in ("csr", b"csr"):
-        raise ReadError(path, f"the sparse matrix is stored as {kind.item()!r}; save it as CSR")
+    if kind.size != 1 or kind.item() not in ("csr", b"csr"):
+        raise ReadError(path, f"the sparse matrix is stored as {kind.tolist()!r}; save it as CSR")
     try:
         shape = tuple(int(size) for size in arrays["shape"])
         X = sparse.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from array import array
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from scipy import sparse
 
-from convex.readers.data import Data, ReadError, as_labels, open_binary
+from problems.readers.data import Data, ReadError, as_labels, open_binary
 
 __all__ = ["read_svmlight"]
 
@@ -43,23 +43,23 @@ def read_svmlight(
         try:
             X, y = load_svmlight_file(file, n_features=n_features)
         except REFUSALS:
-            X, y = _read_lines(path, n_features)
+            X, y = _read_lines(path, file, n_features)
     if not len(y):
         raise ReadError(path, "there is no row in it")
     return Data(X, as_labels(y))
 
 
-def _read_lines(path: Path, n_features: int | None) -> tuple[Any, np.ndarray]:
+def _read_lines(path: Path, file: BinaryIO, n_features: int | None) -> tuple[Any, np.ndarray]:
     """The slow and tolerant reader; raises ReadError for the first line that is not of the format."""
     labels, columns, values, ends = array("d"), array("q"), array("d"), array("q", [0])
     number = 0
     try:
-        with open_binary(path) as file:
-            for number, line in enumerate(file, start=1):
-                parts = line.partition(b"#")[0].split()
-                if parts:
-                    _read_line(path, number, parts, labels, columns, values)
-                    ends.append(len(columns))
+        file.seek(0)
+        for number, line in enumerate(file, start=1):
+            parts = line.partition(b"#")[0].split()
+            if parts:
+                _read_line(path, number, parts, labels, columns, values)
+                ends.append(len(columns))
     except (EOFError, OSError) as error:  # a compressed file that ends too early, or is not of its kind
         raise ReadError(path, f"broken after line {number}: {error}") from error
     return _matrix(path, n_features, columns, values, ends), np.array(labels)
@@ -80,7 +80,8 @@ def _number(path: Path, line: int, text: bytes, what: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ReadError(path, f"the {what} is {_shown(text)}, not a number", line) from None
+        hint = "; a table's name ends in .csv or .tsv" if b"," in text or b";" in text else ""
+        raise ReadError(path, f"the {what} is {_shown(text)}, not a number{hint}", line) from None
 
 
 def _shown(text: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,7 @@ class Data:
     X: Any  # (n, d) float64 or float32 array, or CSR matrix
     y: np.ndarray  # (n,) int64 when all labels are integers, float64, or strings
     names: tuple[str, ...] | None = None  # (d,) columns of a table with a header
+    note: str = ""  # what was decided about the file that a reader may want to know
 
 
 class ReadError(ValueError):
@@ -30,9 +32,15 @@ class ReadError(ValueError):
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """The bytes of a file, unpacked when its name ends in .gz or .bz2.  Raises OSError when it cannot be opened."""
+    """The bytes of a file, unpacked when its name ends in .gz or .bz2; a pipe is read to its end, so that one can go back.
+
+    Raises OSError when it cannot be opened.
+    """
     opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
-    return opener(path, "rb")
+    if path.is_file() or not path.exists():
+        return opener(path, "rb")
+    with path.open("rb") as pipe:
+        return io.BytesIO(pipe.read())
 
 
 def as_labels(values: np.ndarray) -> np.ndarray:
