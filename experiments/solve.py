@@ -39,6 +39,7 @@ files, by name:
   FILE.csv, FILE.tsv     numbers, labels in the last column or in --label-column; a header is recognised
   any other              svmlight: label index:value index:value ...
   .gz and .bz2 after csv, tsv and svmlight names are unpacked on the fly
+  (an svmlight or CSV file that was cut at the end of a line looks whole: compare the number of rows)
 
 examples:
   python -m experiments solve a9a.bz2                                   logistic regression, L2 penalty 1e-4
