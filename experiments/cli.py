@@ -1,4 +1,4 @@
-"""The command line: ``python -m experiments list | run | status | verify | report | solve``."""
+"""The command line: ``python -m experiments list | run | status | verify | report | solve | compare``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from experiments import solve, verbs
+from experiments import compare, solve, verbs
 from experiments.spec import SCALES, Experiment
 from experiments.store import DEFAULT_ROOT, Store
 from theory.theorem import Theorem
@@ -32,6 +32,7 @@ examples:
   python -m experiments verify                              theorem x experiment x verdict, and every theorem's examples
   python -m experiments report --out report                 the pages for the browser
   python -m experiments solve a9a.bz2 --l1-ratio 0.5        one model from a data file (more in `solve --help`)
+  python -m experiments compare a9a.bz2                     what theory says of every structure on a data file
 
 An interrupted or killed sweep is resumed by the same command: finished runs are kept and never repeated.
 A failed run is recorded with its traceback under results/failed and tried again by the next `run`.
@@ -58,6 +59,8 @@ def main(
     options = parser.parse_args(argv)
     if options.verb == "solve":
         return _ended(lambda: solve.solve(options.parser, options), "interrupted; nothing is written")
+    if options.verb == "compare":
+        return _ended(lambda: compare.compare(options.parser, options), "interrupted; nothing is written")
     if suite is None:
         from experiments.suite import load_suite
 
@@ -116,8 +119,8 @@ def build_parser() -> argparse.ArgumentParser:
             sub.add_argument("names", nargs="*", metavar="NAME", help="experiments; all of them when none is named")
         sub.add_argument("--scale", choices=SCALES, default="laptop", help="how much to compute (%(default)s)")
         sub.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (%(default)s)")
-    sub = solve.declare(subparsers)
-    sub.set_defaults(parser=sub)  # its complaints then show its own usage line
+    for sub in (solve.declare(subparsers), compare.declare(subparsers)):
+        sub.set_defaults(parser=sub)  # its complaints then show its own usage line
     for name in ("run", "verify"):
         text = "worker processes (one per core; 1 with --device cuda)"
         parsers[name].add_argument("--jobs", type=_positive, metavar="N", help=text)

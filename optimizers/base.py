@@ -21,9 +21,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch._C._nn import flatten_dense_tensors
 from torch.optim import Optimizer
 
-__all__ = ["OptimizerBase", "fraction", "nonnegative", "wide"]
+__all__ = ["OptimizerBase", "fraction", "local", "nonnegative", "wide"]
 
 Options = dict[str, Any]  # of one parameter group, by name
 
@@ -44,7 +45,7 @@ class OptimizerBase(Optimizer):
 
     @abstractmethod
     def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
-        """One step of the parameters of a group that have a gradient; gradients are finite, to be minimised along, and read only."""
+        """One step of the parameters that have a gradient; gradients are finite, to be minimised along, and read only."""
 
     def add_param_group(self, param_group: Options) -> None:
         """As torch's; the group's own options are checked, and nothing is added when they are not allowed."""
@@ -76,16 +77,23 @@ class OptimizerBase(Optimizer):
                 self.update(group, params, torch._foreach_neg(grads) if group.get("maximize") else grads)
         return loss
 
+    @torch.compiler.disable
     def require_usable(self, params: list[Tensor]) -> None:
-        """Raise unless every gradient is dense and finite. One pass over the gradients, and one transfer from a GPU."""
-        grads = [p.grad for p in params if p.grad is not None]
-        for g in grads:
-            if g.layout != torch.strided:
-                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {g.layout}.")
-        if not self.elementwise:
-            for p in params:
+        """Raise unless every gradient is dense and finite.
+
+        A compiled step breaks its graph here, because what it depends on are numbers.
+        """
+        for p in params:
+            if p.grad is not None and p.grad.layout != torch.strided:
+                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {p.grad.layout}.")
+            if not self.elementwise:
                 require_whole(p, type(self).__name__)
-        if grads and not torch.compiler.is_compiling() and not all_finite(grads):
+        self.require_finite(params)
+
+    def require_finite(self, params: list[Tensor]) -> None:
+        """Raise unless every gradient is finite. One pass over the gradients, and one transfer from a GPU."""
+        grads = [p.grad for p in params if p.grad is not None]
+        if grads and not all_finite(grads):
             self._raise_not_finite(params)
 
     def _raise_not_finite(self, params: list[Tensor]) -> None:
@@ -151,6 +159,14 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
+def local(t: Tensor, like: Tensor | None = None) -> Tensor:
+    """What of a tensor lives here: a DTensor's shard (placed as `like`), any other tensor itself."""
+    placements = getattr(like, "placements", None)
+    if placements is not None and getattr(t, "placements", placements) != placements:
+        t = t.redistribute(placements=placements)  # pyright: ignore[reportAttributeAccessIssue]
+    return t.to_local() if hasattr(t, "to_local") else t  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def all_finite(tensors: list[Tensor]) -> bool:
     """Whether every entry is finite."""
     # A sum is the cheapest pass that no NaN or infinity survives; finite numbers can overflow it, hence the second look.
@@ -161,10 +177,24 @@ def all_finite(tensors: list[Tensor]) -> bool:
 
 def sum_of(tensors: list[Tensor]) -> float:
     """The sum of all entries; one transfer for each device."""
-    sums: dict[torch.device, list[Tensor]] = {}
+    small: dict[tuple[int, torch.dtype], list[Tensor]] = {}
+    sums: dict[int, list[Tensor]] = {}
     for t in tensors:
-        sums.setdefault(t.device, []).append(t.sum(dtype=wide(t.dtype)).double())
-    return sum(float(torch.stack(each).sum()) for each in sums.values())
+        # A call costs as much as some thousand entries: small tensors are summed side by side.
+        if t.numel() <= 16384 and type(t) is Tensor:
+            small.setdefault((t.get_device(), t.dtype), []).append(t)
+        else:
+            sums.setdefault(t.get_device(), []).append(t.sum(dtype=wide(t.dtype)))
+    for (device, dtype), each in small.items():
+        sums.setdefault(device, []).append(flatten_dense_tensors(each).sum(dtype=wide(dtype)))
+    return sum(map(_total, sums.values()))
+
+
+def _total(sums: list[Tensor]) -> float:
+    """The sum of numbers on one device; those of sharded tensors are sums over all shards."""
+    if sums[0].device.type == "cpu" or any(type(each) is not Tensor for each in sums):
+        return sum(map(float, sums))
+    return float(torch.stack([each.double() for each in sums]).sum())
 
 
 def require_real(p: Tensor) -> None:

@@ -15,6 +15,8 @@ Source: Diamond and Boyd 2016 (cvxpy); Goulart and Chen 2024 (Clarabel).
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from functools import singledispatch
 from math import prod
 from typing import Any
@@ -23,7 +25,18 @@ import numpy as np
 
 from problems.composite import Composite
 from problems.domains import Box, Domain, L2Ball, Product, Simplex, SpectralBall
-from problems.losses import LeastSquares, LinearFunction, Logistic, Loss, Objective, Quadratic, Softmax, WeightedSum
+from problems.losses import (
+    Huber,
+    LeastSquares,
+    LinearFunction,
+    Logistic,
+    Loss,
+    Objective,
+    Quadratic,
+    Softmax,
+    WeightedSum,
+)
+from problems.pattern import label_pattern
 from problems.penalties import L1, BoxIndicator, ElasticNet, GroupL1, Penalty, SquaredL2, ZeroPenalty
 from structures import Structure
 from structures.arrays import Array, to_numpy
@@ -39,6 +52,7 @@ __all__ = [
     "preconditioner",
     "project",
     "prox",
+    "smallest_envelope",
 ]
 
 Expression = Any  # of cvxpy, which is not imported here
@@ -91,6 +105,43 @@ def adaptive_norm(structure: Structure, Gs: Array) -> float:  # (T, *shape)
     H, constraints = _element(structure)
     G = to_numpy(Gs).reshape(len(Gs), -1).T
     return float(_solve(cp.Problem(cp.Minimize(cp.matrix_frac(G, H)), [*constraints, _budget(H)]))) ** 0.5
+
+
+def smallest_envelope(
+    structure: Structure,
+    matrices: Sequence[np.ndarray],  # each (d, d) symmetric
+    solver: str = "CLARABEL",  # or "SCS", coarser and faster above 64 parameters
+) -> tuple[np.ndarray, list[np.ndarray]]:  # (d, d), one (d, d) for each matrix
+    """argmin of Tr H over H ∈ H with H ⪰ A for every A, and the multipliers Z ⪰ 0, to the solver's accuracy."""
+    import cvxpy as cp
+    from scipy import sparse
+
+    d, elements = structure.dim, _elements(structure)
+    z = cp.Variable(elements.shape[1])
+    H = cp.reshape(elements @ z, (d, d), order="C")
+    constraints: list[Constraint] = [H - A >> 0 for A in (*matrices, sparse.csr_array((d, d)))]
+    traces = np.asarray(elements.T @ np.eye(d).reshape(-1)).reshape(-1)
+    problem, settings = cp.Problem(cp.Minimize(traces @ z), constraints), {}
+    if solver == "SCS":
+        settings = {"eps": 1e-7, "max_iters": 20000}
+    with warnings.catch_warnings():  # an inaccurate answer is an answer: whoever calls repairs it and sees the cost
+        warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+        _solve(problem, solver, **settings)
+    found = np.reshape(elements @ z.value, (d, d))
+    multipliers = [np.asarray(c.dual_value) for c in constraints[:-1]]
+    return (found + found.T) / 2, [(Z + Z.T) / 2 for Z in multipliers]
+
+
+def _elements(structure: Structure) -> Any:  # -> (d², k) sparse or dense
+    """A basis of J as columns: the label classes where it has such a pattern, orthonormal matrices otherwise."""
+    from scipy import sparse
+
+    try:
+        labels = label_pattern(structure).reshape(-1)
+    except ValueError:
+        return basis(structure).reshape(-1, structure.dim**2).T
+    rows = np.flatnonzero(labels >= 0)
+    return sparse.csr_array((np.ones(len(rows)), (rows, labels[rows])), shape=(len(labels), labels.max() + 1))
 
 
 def project(domain: Domain, Y: Array, H: Array) -> np.ndarray:  # (*shape), (d, d) -> (*shape)
@@ -155,12 +206,16 @@ def _budget(H: Expression) -> Constraint:
     return cp.trace(H) <= 1
 
 
-TIGHT = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}  # for what solvers are compared with to 1e-8
+TIGHT: dict[str, Any] = {
+    "tol_gap_abs": 1e-11,
+    "tol_gap_rel": 1e-11,
+    "tol_feas": 1e-11,
+}  # for what solvers are compared with to 1e-8
 
 
-def _solve(problem: Any, **settings: float) -> Any:
+def _solve(problem: Any, solver: str = "CLARABEL", **settings: Any) -> Any:
     """Solve, or raise RuntimeError: an oracle without an answer must not pass for one."""
-    value = problem.solve(solver="CLARABEL", **settings)
+    value = problem.solve(solver=solver, **settings)
     if problem.status not in {"optimal", "optimal_inaccurate"}:
         raise RuntimeError(f"the conic solver stopped with status {problem.status!r}.")
     return value
@@ -252,6 +307,14 @@ def _(loss: LeastSquares, x: Expression) -> Expression:
     import cvxpy as cp
 
     return 0.5 * cp.square(_scores(loss, x) - to_numpy(loss.targets))
+
+
+@_terms.register
+def _(loss: Huber, x: Expression) -> Expression:
+    import cvxpy as cp
+
+    bend: Any = loss.delta  # cvxpy's annotation says integer; it takes any number
+    return 0.5 * cp.huber(_scores(loss, x) - to_numpy(loss.targets), bend)
 
 
 @_terms.register

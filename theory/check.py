@@ -35,6 +35,7 @@ from theory.check_numbers import (
     vector,
 )
 from theory.check_regret import regret
+from theory.check_smoothness import smoothness_lower, smoothness_upper
 
 __all__ = ["FORMAT", "RULES", "CertificateError", "check", "main", "number"]
 
@@ -131,6 +132,8 @@ RULES: dict[str, Callable[[dict, dict], str]] = {
     "nuclear-norm-lower": _nuclear_norm_lower,
     "inequality": _inequality,
     "regret": regret,
+    "smoothness-upper": smoothness_upper,
+    "smoothness-lower": smoothness_lower,
     "all": _all,
 }
 
@@ -163,6 +166,10 @@ claim               what it says                       what the checker multipli
   inequality          sum coefficient * value <= bound   the sum, and the facts that prove its terms
   regret              the regret of recorded iterates    both sides at every horizon, from iterates and
                       and gradients is at most a bound   gradients; theory/check_regret.py states it
+  smoothness-upper    Lambda <= value for matrices and   H from one number per label, H - A = L D L',
+                      a structure given by labels        D >= 0, Tr H <= value
+  smoothness-lower    Lambda >= value                    I - E(sum W W') = L D L', D >= 0,
+                                                         sum <A, W W'> >= value
   all                 every part                         each part
 """
 

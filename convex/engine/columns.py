@@ -11,6 +11,7 @@ Source: derived here; yuan2012improved for coordinate descent on columns.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ class Columns:
         block = sp.csc_array(self._matrix(rows))
         places, pointers = block.indices.astype(np.uint32), block.indptr.astype(np.uint64)
         self.arrays = (read_only(block.data), read_only(places), read_only(pointers))
-        self.turned, self.squares = self._turned(block.data), self._turned(block.data**2)
+        squares = np.multiply(block.data, block.data, dtype=np.float64)
+        self.turned, self.squares = self._turned(block.data), self._turned(squares)
 
     def _matrix(self, rows: Rows) -> Any:
         """The rows as something that SciPy can transpose."""
@@ -115,6 +117,7 @@ class ColumnModel:
         l2: float,
         scale: float,
         damping: float = 0.0,
+        most: float = np.inf,  # readings
     ) -> None:
         """The model at x = w."""
         self.columns, self.D, self.scale, self.g = columns, D, scale, gradient
@@ -123,12 +126,18 @@ class ColumnModel:
         self.ridge = l2 + damping * squares
         self.h = positive(np.append(squares + self.ridge, scale * scale * float(D.sum())), gradient)
         self.v, self.delta = np.zeros(D.size), np.zeros(self.penalised + 1)
-        self.readings = 0.5  # of the columns, each for two products
+        self.readings, self.most = 0.5, most  # of the columns, each for two products
+
+    @property
+    def exhausted(self) -> bool:
+        """See `Model`."""
+        return self.readings >= self.most
 
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:
         """See `Model`."""
         numbers, (values, places, pointers) = (l1, self.scale, tol), self.columns.arrays
         matrix = (values, places, pointers, self.D, self.h, self.ridge)
+        most = max(min(most, math.ceil(self.most - self.readings)), 1) if math.isfinite(self.most) else most
         largest, sweeps = column_sweeps(*matrix, self.g, self.v, self.delta, x, numbers, most)
         self.readings += sweeps
         return largest
@@ -145,7 +154,7 @@ class ColumnModel:
         direction = q = r / diagonal
         rq, whole = float(r @ q), np.zeros(self.h.size)
         for _ in range(MOST_PRODUCTS):
-            if float(np.abs(r).max(initial=0.0)) <= tol:
+            if self.exhausted or float(np.abs(r).max(initial=0.0)) <= tol:
                 break
             whole[support] = direction
             curved = self.times(whole)[support]

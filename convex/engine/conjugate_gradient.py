@@ -16,12 +16,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy.sparse as sp
 
 from convex.engine.descent import SHORT, along, record, slopes, stalled
-from convex.engine.hessian import curvatures, is_dense, secants
+from convex.engine.hessian import curvatures, diagonal_of, secants, squared
 from convex.engine.progress import Progress
-from convex.engine.rows import Rows, read_only
 from convex.engine.task import Snapshot, Task
 
 __all__ = ["truncated_newton"]
@@ -38,8 +36,10 @@ def truncated_newton(task: Task, snap: Snapshot, progress: Progress) -> Snapshot
     now, at, first, stalls, weights = snap, slopes(task, snap), 0.0, 0, curvatures
     while not progress.over and stalls < STALLS and at.wrong > 0.0:
         D = weights(task, now)
-        diagonal = newton_diagonal(task, squares, D)
+        diagonal = diagonal_of(task, squares, D)
         size = math.sqrt(float(at.g @ (at.g / diagonal)))
+        if not size > 0.0:  # slopes this small have no squares
+            break
         first = max(first, size)
         most = min(MOST_PRODUCTS, max(progress.max_passes - progress.passes, 1.0))
         forcing = min(FORCING, math.sqrt(size / first))
@@ -54,33 +54,6 @@ def truncated_newton(task: Task, snap: Snapshot, progress: Progress) -> Snapshot
         stalls = stalls + 1 if stalled(now, step.after, before.wrong, at.wrong) else 0
         now = step.after
     return now
-
-
-def squared(rows: Rows) -> Rows | None:
-    """The rows with their entries squared; None for dense ones, which are squared block by block."""
-    if is_dense(rows):
-        return None
-    first = rows.arrays[0]
-    if not sp.issparse(first):
-        return Rows((read_only(first * first), *rows.arrays[1:]), rows.kernels, rows.n, rows.d, rows.entries)
-    square = sp.csr_array((first.data**2, first.indices, first.indptr), shape=first.shape)
-    return Rows((square,), rows.kernels, rows.n, rows.d, rows.entries)
-
-
-def newton_diagonal(task: Task, squares: Rows | None, D: np.ndarray) -> np.ndarray:
-    """(d + 1,) the diagonal of the Hessian, 1 where it is 0."""
-    if squares is not None:
-        out = squares.scatter(D, task.scale)
-    else:
-        out = np.zeros(task.rows.d + 1)
-        for a, b in task.rows.blocks:
-            block = task.rows.arrays[0][a:b].astype(np.float64)
-            out[:-1] += D[a:b] @ (block * block)
-        out[-1] = task.scale * float(D.sum())
-    out[-1] *= task.scale
-    out[:-1] += task.l2
-    out[out <= 0.0] = 1.0
-    return out
 
 
 def product(task: Task, D: np.ndarray, v: np.ndarray) -> np.ndarray:

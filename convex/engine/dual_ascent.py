@@ -51,7 +51,7 @@ def dual_ascent(task: Task, snap: Snapshot, progress: Progress, rng: np.random.G
     progress.passes += 0.5
     gap, rounds, goal = math.inf, 0, progress.tol
     while not progress.over and goal > HOPELESS * progress.tol:
-        before, (gap, passes) = gap, ascent.round()
+        before, (gap, passes) = gap, ascent.round(progress.left)
         progress.passes += passes
         rounds += 1
         rate = min(max(gap / before, 1e-3), 0.999) if 0.0 < before < math.inf else 0.5
@@ -84,7 +84,7 @@ class Ascent:
         self.z = math.log(1.0 / START - 1.0) * y if logistic else y.copy()
         self.w = task.rows.scatter(task.p * self.theta, self.scale) / task.l2
 
-    def round(self) -> tuple[float, float]:
+    def round(self, most: float) -> tuple[float, float]:  # passes
         """All rows once and the busy ones more often; (an estimate of the duality gap that is left, passes)."""
         task, n = self.task, self.theta.size
         gains = np.empty(n)
@@ -97,7 +97,7 @@ class Ascent:
             y, p, h, z, theta = (a[busy] for a in (task.y, task.p, self.h, self.z, self.theta))
             inner, passes = math.inf, passes + 0.5 * share
             for _ in range(INNER):
-                if inner <= rest:
+                if inner <= rest or passes >= most:
                     break
                 inner = self.epoch(rows, y, p, h, z, theta, np.empty(busy.size))
                 passes += share

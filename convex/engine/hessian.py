@@ -11,14 +11,15 @@ Source: derived here.
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 from convex.engine import numpy_losses, numpy_rows
 from convex.engine.compiled import kernel
 from convex.engine.losses import HUBER, LOG, MODIFIED_HUBER
-from convex.engine.rows import Rows
+from convex.engine.rows import Rows, read_only
 from convex.engine.task import Snapshot, Task
 
-__all__ = ["curvatures", "gram", "gram_passes", "is_dense", "secants"]
+__all__ = ["curvatures", "diagonal_of", "gram", "gram_passes", "is_dense", "secants", "squared"]
 
 BUFFER = 2**19  # numbers in a block of dense rows: 4 MiB
 
@@ -99,6 +100,35 @@ def dense_gram(X: np.ndarray, D: np.ndarray, chosen: np.ndarray | None) -> np.nd
         block = np.multiply(part, root[a:b], out=buffer[: b - a])
         H += block.T @ block
     return H
+
+
+def squared(rows: Rows) -> Rows | None:
+    """The rows with their entries squared; None for dense ones, which are squared block by block."""
+    if is_dense(rows):
+        return None
+    first = rows.arrays[0]
+    if not sp.issparse(first):
+        square = np.multiply(first, first, dtype=np.float64)  # squares of float32 would overflow from 1e19 on
+        return Rows((read_only(square), *rows.arrays[1:]), rows.kernels, rows.n, rows.d, rows.entries)
+    values = np.multiply(first.data, first.data, dtype=np.float64)
+    square = sp.csr_array((values, first.indices, first.indptr), shape=first.shape)
+    return Rows((square,), rows.kernels, rows.n, rows.d, rows.entries)
+
+
+def diagonal_of(task: Task, squares: Rows | None, D: np.ndarray) -> np.ndarray:
+    """(d + 1,) the diagonal of B with the ridge on it, 1 where it is 0."""
+    if squares is not None:
+        out = squares.scatter(D, task.scale)
+    else:
+        out = np.zeros(task.rows.d + 1)
+        for a, b in task.rows.blocks:
+            block = task.rows.arrays[0][a:b].astype(np.float64)
+            out[:-1] += D[a:b] @ (block * block)
+        out[-1] = task.scale * float(D.sum())
+    out[-1] *= task.scale
+    out[:-1] += task.l2
+    out[out <= 0.0] = 1.0
+    return out
 
 
 @kernel

@@ -28,6 +28,7 @@ from convex.engine.solution import Record, Solution
 from convex.engine.spectrum import longest_direction
 from convex.engine.switch import Switch
 from convex.engine.task import Snapshot, Task
+from convex.engine.unpenalised import flattened_passes, unpenalised
 
 __all__ = ["minimise"]
 
@@ -36,6 +37,7 @@ TURN = 300  # passes of second-order steps before stages are tried
 RESCUE = 20  # stages before second-order steps are tried again; both twice as many each time
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a trial step may overflow: P is inf or nan there, and it is refused
 def minimise(
     X: np.ndarray | sp.csr_matrix | sp.csr_array,  # (n, d), C-contiguous or CSR; float32 or float64
     y: np.ndarray,  # (n,) float64: ±1 for the losses of classification, 0..K-1 for "multinomial"
@@ -54,7 +56,8 @@ def minimise(
 ) -> Solution:
     """Minimise until the certified duality gap is at most `tol`, or `max_passes` are spent.
 
-    A pass is n gradients of one row. The same seed gives the same bits on the same machine.
+    A pass is n gradients of one row; the stage or step at work when they are spent is ended, up to four more. The same
+    seed gives the same bits on the same machine.
 
     Raises:
         ValueError: an unknown loss. (Data are not checked: estimators do that.)
@@ -69,6 +72,8 @@ def minimise(
     progress = Progress(tol, max_passes, callback)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))  # the stream of the first run of a reference solver
     task = make_task(X, y, loss, l1, l2, sample_weight, fit_intercept, epsilon)
+    if unpenalised(task):
+        progress.put_aside(flattened_passes(task))
     if task.rows.stays:  # one reading of the data makes a pass, and the certificate takes another when it is time
         options = replace(options, exact_intercept=False)
     now = snapshot(task, starting_point(task, start), options.exact_intercept, tol)

@@ -77,7 +77,7 @@ def on_samples(
         now = run.steps(now, metric, lambda at, gain, e=error: gain <= min(e, SHARE * at.objective), None, SAMPLE_STEPS)
         metric = run.metric if is_dense(task.rows) else None  # of sparse rows a sample misses whole features
         end = now.w
-        if progress.passes >= progress.max_passes:
+        if progress.left <= 0.0:
             break
     return end, metric
 
@@ -129,10 +129,12 @@ class Run:
         stalls, gain, at = 0, math.inf, slopes(self.task, now)
         fresh = metric is None
         for _ in range(most):
-            if at.wrong <= self.goal or stalls >= STALLS or done(now, gain):
+            if at.wrong <= self.goal or stalls >= STALLS or self.progress.left <= 0.0 or done(now, gain):
                 break
             if metric is None:
                 metric, fresh = self.hessian(now, at), True
+            if metric is None:
+                break
             weights = self.weights
             step = self.step(metric, now, at)
             gain = step.gain
@@ -152,13 +154,16 @@ class Run:
         self.metric = metric
         return now
 
-    def hessian(self, now: Snapshot, at: Slopes) -> Metric:
-        """A new metric at a snapshot."""
+    def hessian(self, now: Snapshot, at: Slopes) -> Metric | None:
+        """A new metric at a snapshot; None where the passes that are left do not allow it."""
         task, d = self.task, self.task.rows.d
         chosen = np.arange(d)
         if task.l1 and not is_dense(task.rows):  # by BLAS all columns cost hardly more, and none is ever missed
             chosen = np.flatnonzero((now.w[:-1] != 0.0) | (np.abs(at.g[:-1]) > NEAR * task.l1))
-        self.progress.passes += (1.0 + self.cost * (chosen.size / max(d, 1)) ** 2) * self.share
+        cost = (1.0 + self.cost * (chosen.size / max(d, 1)) ** 2) * self.share
+        if cost > self.progress.left:
+            return None
+        self.progress.passes += cost
         B = gram(task, self.weights(task, now), chosen)
         return Metric(B, np.append(chosen, d) if task.scale else chosen)
 

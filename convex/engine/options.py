@@ -10,7 +10,8 @@ Source: derived here; the published algorithm is murata2017doubly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Literal
 
 __all__ = ["Options"]
@@ -36,15 +37,20 @@ class Options:
         """Refuse what is not a switch.
 
         Raises:
-            ValueError: an unknown name, or a batch below 1.
+            ValueError: a switch that is not True or False, an unknown name, or a batch that is not an integer of at least 1.
 
         """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool) and not isinstance(value, bool):
+                raise ValueError(f"{field.name} is True or False, not {value!r}")
         if self.importance not in ("chunks", "iid", "uniform"):
             raise ValueError(f"importance is 'chunks', 'iid' or 'uniform', not {self.importance!r}")
         if self.restart not in ("function", "gradient", None):
             raise ValueError(f"restart is 'function', 'gradient' or None, not {self.restart!r}")
-        if self.batch is not None and self.batch < 1:
-            raise ValueError(f"a batch has at least one row, not {self.batch}")
+        whole = isinstance(self.batch, Integral) and not isinstance(self.batch, bool)
+        if self.batch is not None and not (whole and self.batch >= 1):
+            raise ValueError(f"a batch is None or an integer of at least one row, not {self.batch!r}")
 
     @classmethod
     def published(

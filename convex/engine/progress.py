@@ -4,7 +4,8 @@ r"""What a run has cost so far, its history, and whether it is over.
     \text{over} \iff \text{gap} \le \text{tol} \;\lor\; \text{passes} \ge \text{max\_passes}
         \;\lor\; \text{nothing moves} \;\lor\; \text{the callback says so}
 
-A pass is n gradients of one row. A snapshot costs one pass; a stage of m steps with b rows costs m b / n, because the
+A pass is n gradients of one row. The limit is kept up to one stage or step and the intercept of the point where it
+ends: up to four passes. A snapshot costs one pass; a stage of m steps with b rows costs m b / n, because the
 slopes of the snapshot are kept (the published count takes them again: 2 m b / n). Scores alone, or their transpose
 alone, count a half. The squared norms of the rows and the shuffle at the beginning are not counted; they are in the
 seconds.
@@ -48,7 +49,18 @@ class Progress:
         self._least, self._still = math.inf, 0  # gap, and snapshots since it fell or the objective moved
         self._until = math.inf  # passes at which the method at work has had its turn
         self._before = (math.inf, math.inf)  # objective and gap when `fell` was asked
+        self.certificate = False  # whether passes have been put aside for the one at the end
         self._failed, self._wait = 0, 0  # certificates that were too large, and snapshots until the next one
+
+    @property
+    def left(self) -> float:
+        """Passes that may still be spent: what costs more than these is not begun."""
+        return self.max_passes - self.passes
+
+    def put_aside(self, passes: float) -> None:
+        """End earlier by what a certificate costs, if that is less than half of all."""
+        self.certificate = passes < 0.5 * self.max_passes
+        self.max_passes -= passes * self.certificate
 
     @property
     def ended(self) -> bool:
@@ -96,9 +108,10 @@ class Progress:
         if not unpenalised(task) or not math.isfinite(snap.excess):
             return snap
         fell = self.history[-1].objective - snap.objective if self.history else math.inf
-        if fell > self.tol:
+        cost = flattened_passes(task)
+        if fell > self.tol or cost > self.left:
             return snap
-        return self._attempt(lambda: flattened(task, snap), flattened_passes(task)) or snap
+        return self._attempt(lambda: flattened(task, snap), cost) or snap
 
     def _attempt(self, make: Callable[[], Snapshot | None], passes: float) -> Snapshot | None:
         """What `make` makes, but after k failures in a row not for the next 2^k - 1 snapshots."""
@@ -123,7 +136,7 @@ class Progress:
         if not math.isfinite(snap.excess):
             snap = balanced(task, snap.w, snap.z.copy(), snap.s.copy(), self.tol)
             self.passes += 0.5
-        if unpenalised(task) and not snap.flat:
+        if self.certificate and not snap.flat:
             self.passes += flattened_passes(task)
             snap = flattened(task, snap) or snap
         gap, tau = certified_gap(task, snap)

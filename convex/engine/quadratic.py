@@ -32,6 +32,11 @@ class Model(Protocol):
     solves: int  # at most, each on the support that the one before left
     rounds: int  # of both, at most
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether it has cost what it may."""
+        ...
+
     def sweep(self, x: np.ndarray, l1: float, tol: float, most: int) -> float:
         """Coordinate descent on x; the largest violation met in the last whole sweep, inf when sweeps ran out."""
         ...
@@ -64,8 +69,10 @@ def minimise_model(model: Model, w: np.ndarray, l1: float, tol: float) -> np.nda
         if model.sweep(x, l1, tol, model.sweeps) <= tol:
             break
         for _ in range(model.solves):
-            if not solve_on_support(model, x, l1, tol):
+            if model.exhausted or not solve_on_support(model, x, l1, tol):
                 break
+        if model.exhausted:
+            break
     return x
 
 
@@ -116,6 +123,7 @@ class GramModel:
     """A model whose matrix is written down."""
 
     sweeps, solves, rounds = 80, 10, 6  # measured from 6 sweeps on: they are cheap beside a factorisation
+    exhausted = False  # no data are read
 
     def __init__(self, B: np.ndarray, gradient: np.ndarray, l2: float, penalised: int, damping: float = 0.0) -> None:
         """Q = B + l2 on the penalised coordinates, its diagonal enlarged by a share of itself."""

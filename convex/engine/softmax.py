@@ -12,6 +12,7 @@ Source: murata2017doubly; the finish is derived here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -135,11 +136,11 @@ def finished(run: SoftmaxRun, newton: SoftmaxNewton, now: SoftmaxSnapshot) -> tu
     """Newton steps until the gap is reached or one fails; the last point, and whether nothing can move it."""
     steps, gaps, smooth = 0, [run.gap], not run.task.l1 and not written_down(run.task)
     if smooth and run.gap > NEAR * abs(now.objective):
-        now = quasi_newton(run, now, FAR)
+        now = quasi_newton(run, now, min(FAR, math.ceil(run.left)))
     while not run.over:
         if run.task.l1 and len(gaps) > PATIENCE and not gaps[-1] <= 0.5 * gaps[-1 - PATIENCE]:
             return now, False
-        after, passes = newton.step(now)
+        after, passes = newton.step(now, run.left)
         if after is None:
             run.count(passes)
             rounding = 64.0 * np.finfo(np.float64).eps * max(abs(now.objective), 1.0)
@@ -148,5 +149,5 @@ def finished(run: SoftmaxRun, newton: SoftmaxNewton, now: SoftmaxSnapshot) -> tu
         run.note(now, passes, "finish")
         gaps.append(run.gap)
         if newton.short and smooth and not run.over:
-            now = quasi_newton(run, now, FAR)
+            now = quasi_newton(run, now, min(FAR, math.ceil(run.left)))
     return now, False

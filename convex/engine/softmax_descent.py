@@ -56,6 +56,7 @@ def line_search(
     step: np.ndarray,
     slope: float,  # change of P that the whole step promises
     orthant: np.ndarray | None = None,  # the pseudo-gradient, where signs have to stay
+    most: float = np.inf,  # passes, after which no other length is tried
 ) -> tuple[SoftmaxSnapshot | None, float, float]:
     """The snapshot after the first step of length 1, 1/2, ... that makes progress (None: none does), the length, the passes."""
     if not slope < 0.0:
@@ -73,6 +74,8 @@ def line_search(
         if abs(decrease) <= rounding and np.linalg.norm(pseudo_gradient(task, after)) <= HALF * norm:
             return after, length, passes
         length *= 0.5
+        if passes >= most:
+            break
     return None, 0.0, passes
 
 

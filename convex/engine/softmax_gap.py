@@ -42,6 +42,8 @@ def softmax_gap(task: SoftmaxTask, snap: SoftmaxSnapshot) -> float:
     d = task.rows.d
     V = ((1.0 - keep) * task.target - keep * snap.gradient - np.outer(task.mean, constant))[:d]
     gaps = [snap.objective]  # that of the dual point 0, whose dual objective is 0
+    if task.l1 == 0.0 and task.l2 == 0.0:  # V = 0 would have to be exact
+        return gaps[0]
     if task.l2 > 0.0:
         gaps.append(divergence(task, snap, q) + penalty_terms(task, snap.U[:d], V))
     for tau in shrinkages(task, q, V, min(gaps) if len(gaps) > 1 else math.inf, snap.objective):

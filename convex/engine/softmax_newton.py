@@ -42,21 +42,32 @@ class SoftmaxNewton:
         # Norm of the gradient of the loss at W = 0 with the best intercepts: what a gradient is small against.
         self.natural = float(np.linalg.norm(np.outer(task.mean, task.frequency) - task.target))
 
-    def step(self, snap: SoftmaxSnapshot) -> tuple[SoftmaxSnapshot | None, float]:
+    def step(
+        self,
+        snap: SoftmaxSnapshot,
+        most: float = math.inf,  # passes; a step may take one or two more
+    ) -> tuple[SoftmaxSnapshot | None, float]:
         """The next point (None: no step makes progress), and the passes that it took."""
         g = pseudo_gradient(self.task, snap)
         norm = float(np.linalg.norm(g))
         if norm == 0.0 or not math.isfinite(norm):
             return None, 0.0
-        return self._by_matrix(snap, g, norm) if written_down(self.task) else self._by_products(snap, g, norm)
+        if written_down(self.task) and matrix_passes(self.task) <= most:
+            return self._by_matrix(snap, g, norm, most - matrix_passes(self.task))
+        return self._by_products(snap, g, norm, most)
 
-    def _by_matrix(self, snap: SoftmaxSnapshot, g: np.ndarray, norm: float) -> tuple[SoftmaxSnapshot | None, float]:
+    def _by_matrix(
+        self, snap: SoftmaxSnapshot, g: np.ndarray, norm: float, most: float
+    ) -> tuple[SoftmaxSnapshot | None, float]:
         smooth = smooth_gradient(self.task, snap)
         step = model_step(self.task, snap, smooth, ACCURACY * float(np.abs(g).max()))
-        after, _, passes = line_search(self.task, snap, norm, step, promise(self.task, snap, smooth, step))
+        slope = promise(self.task, snap, smooth, step)
+        after, _, passes = line_search(self.task, snap, norm, step, slope, most=most)
         return after, matrix_passes(self.task) + passes
 
-    def _by_products(self, snap: SoftmaxSnapshot, g: np.ndarray, norm: float) -> tuple[SoftmaxSnapshot | None, float]:
+    def _by_products(
+        self, snap: SoftmaxSnapshot, g: np.ndarray, norm: float, most: float
+    ) -> tuple[SoftmaxSnapshot | None, float]:
         task, d = self.task, self.task.rows.d
         free = (snap.U != 0.0) | (g != 0.0)
         free[d:] = True
@@ -66,12 +77,12 @@ class SoftmaxNewton:
             self.radius = math.sqrt(float(np.vdot(g, free / weight * g)))
         enough = min(FORCING, math.sqrt(share)) * norm
         step, decrease, met, products = conjugate_gradients(
-            task, snap, -g, free, weight, enough, DAMPING * share, self.radius
+            task, snap, -g, free, weight, enough, DAMPING * share, self.radius, most
         )
         if task.l1:
             step[:d][(snap.U[:d] == 0.0) & (step[:d] * g[:d] > 0.0)] = 0.0  # may leave 0 only downhill
         orthant = g if task.l1 else None
-        after, length, passes = line_search(task, snap, norm, step, float(np.vdot(g, step)), orthant)
+        after, length, passes = line_search(task, snap, norm, step, float(np.vdot(g, step)), orthant, most - products)
         self.short = length < 1.0
         if after is not None:
             good = snap.objective - after.objective >= GOOD * decrease
@@ -107,19 +118,22 @@ def conjugate_gradients(
     enough: float,  # norm of the residual
     damping: float,  # share of the diagonal that is added
     radius: float,  # of the trust region, in the norm of the diagonal
+    most: float = math.inf,  # passes
 ) -> tuple[np.ndarray, float, bool, float]:
     """V with (H + damping diag H)_FF V ≈ right_F, the decrease that the model expects, whether V met the radius, the passes."""
     V, residual = np.zeros_like(right), right * free
     inverse, product, met = free / weight, 0, False
     direction = inverse * residual
     square = float(np.vdot(residual, direction))
-    while product < MOST_PRODUCTS and not met:
+    while product < max(min(MOST_PRODUCTS, most), 1.0) and not met:
         product += 1
         image = (hessian_product(task, snap, direction) + damping * weight * direction) * free
         curvature, size = float(np.vdot(direction, image)), float(np.vdot(direction, weight * direction))
         flat = curvature <= 4.0 * EPS * size  # rounding: nothing changes along it
         length = math.inf if flat else square / curvature
         limit = to_boundary(float(np.vdot(V, weight * V)), float(np.vdot(V, weight * direction)), size, radius)
+        if math.isinf(min(length, limit)):  # so short a direction that its square is 0
+            break
         met = length >= limit
         V += min(length, limit) * direction
         residual -= min(length, limit) * image
@@ -134,4 +148,5 @@ def conjugate_gradients(
 def to_boundary(inner: float, mixed: float, size: float, radius: float) -> float:
     """t > 0 with |V + t D| = radius, from |V|², V · D and |D|²."""
     room = max(radius * radius - inner, 0.0)
-    return room / (mixed + math.sqrt(mixed * mixed + size * room)) if room > 0.0 else 0.0
+    reach = mixed + math.hypot(mixed, math.sqrt(size) * math.sqrt(room))
+    return 0.0 if room == 0.0 else room / reach if reach > 0.0 else math.inf

@@ -11,6 +11,8 @@ Source: liu1989limited, as `scipy.optimize` has it; the metric is derived here.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -24,16 +26,22 @@ __all__ = ["quasi_newton"]
 NOTED = 5  # evaluations between lines of the history
 
 
+class Spent(Exception):
+    """The passes are spent: L-BFGS looks at its own limit only between steps."""
+
+
 class Evaluations:
     """P and its gradient as a function of U over its scale; keeps the best snapshot and stops when the run is over."""
 
-    def __init__(self, run: SoftmaxRun, now: SoftmaxSnapshot) -> None:
+    def __init__(self, run: SoftmaxRun, now: SoftmaxSnapshot, passes: int) -> None:
         """From a recorded snapshot."""
-        self.run, self.best, self.count = run, now, 0
+        self.run, self.best, self.count, self.passes = run, now, 0, passes
         self.scale = diagonal(run.task, now) ** -0.25
 
     def __call__(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """One pass."""
+        if self.count >= self.passes:
+            raise Spent
         snap = self.run.task.snapshot(u.reshape(self.scale.shape) * self.scale)
         self.count += 1
         if snap.objective < self.best.objective:
@@ -50,10 +58,11 @@ class Evaluations:
 
 def quasi_newton(run: SoftmaxRun, now: SoftmaxSnapshot, passes: int) -> SoftmaxSnapshot:
     """The best point of L-BFGS worth `passes`; recorded when it is new."""
-    evaluations = Evaluations(run, now)
+    evaluations = Evaluations(run, now, passes)
     options = {"maxfun": passes, "maxiter": passes, "maxcor": 10, "ftol": 0.0, "gtol": 0.0}
     first = (now.U / evaluations.scale).ravel()
-    minimize(evaluations, first, jac=True, method="L-BFGS-B", callback=evaluations.stop, options=options)
+    with suppress(Spent):
+        minimize(evaluations, first, jac=True, method="L-BFGS-B", callback=evaluations.stop, options=options)
     rest = evaluations.count % NOTED
     if rest and not run.over:
         run.note(evaluations.best, float(rest), "finish")

@@ -39,10 +39,15 @@ class SoftmaxRun:
         self.best: SoftmaxSnapshot | None = None
         self.gap, self.over, self.stopped = math.inf, False, False
 
+    @property
+    def left(self) -> float:
+        """Passes that may still be spent."""
+        return self.max_passes - self.passes
+
     def part(self, task: SoftmaxTask, tol: float) -> SoftmaxRun:
         """A run on the same rows and fewer features, which reports to this one."""
         share = task.rows.entries / max(self.task.rows.entries, 1)
-        inner = SoftmaxRun(task, tol, (self.max_passes - self.passes) / max(share, 1e-3), None)
+        inner = SoftmaxRun(task, tol, self.left / max(share, 1e-3), None)
         inner.outer, inner.share = self, share
         return inner
 
@@ -53,6 +58,7 @@ class SoftmaxRun:
     def count(self, passes: float) -> None:
         """Add to the cost."""
         self.passes += passes
+        self.over = self.over or self.passes >= self.max_passes
         if self.outer is not None:
             self.outer.count(passes * self.share)
 
@@ -63,7 +69,7 @@ class SoftmaxRun:
         if self.best is None or gap < self.gap:
             self.best, self.gap = snap, gap
         self._line(snap.objective, gap, int(np.count_nonzero(snap.U[: self.task.rows.d])), phase)
-        self.over = self.over or self.stopped or self.gap <= self.tol or self.passes >= self.max_passes
+        self.over = self.over or self.stopped or self.gap <= self.tol
         return gap
 
     def _line(self, objective: float, gap: float, nonzeros: int, phase: str) -> None:

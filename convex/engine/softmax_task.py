@@ -67,15 +67,20 @@ class SoftmaxTask:
         W = U[: self.rows.d]
         return self.l1 * float(np.abs(W).sum()) + 0.5 * self.l2 * float(np.vdot(W, W))
 
-    def value(self, Z: np.ndarray, log_total: np.ndarray) -> float:
-        """Σ p_i φ(z_i)."""
-        return float(np.sum(self.p * (log_total - Z[np.arange(self.rows.n), self.codes])))
+    def slopes(self, pi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (n, K), (n,)
+        """p_i (π_i - e_y), and Σ_{k ≠ y} π_ik: sums of small numbers, where 1 - π_iy would be all rounding."""
+        S, own = pi.copy(), (np.arange(self.rows.n), self.codes)
+        S[own] = 0.0
+        others = S @ np.ones(self.classes)
+        S[own] = -others
+        S *= self.p[:, None]
+        return S, others
 
-    def slopes(self, pi: np.ndarray) -> np.ndarray:  # (n, K)
-        """p_i (π_i - e_y)."""
-        S = pi * self.p[:, None]
-        S[np.arange(self.rows.n), self.codes] -= self.p
-        return S
+    def value(self, Z: np.ndarray, log_total: np.ndarray, others: np.ndarray) -> float:
+        """Σ p_i φ(z_i), φ = -log π_y = -log(1 - Σ_{k ≠ y} π_k) where that is below log 2."""
+        losses = log_total - Z[np.arange(self.rows.n), self.codes]
+        losses = np.where(others < 0.5, -np.log1p(-np.minimum(others, 0.5)), losses)
+        return float(self.p @ losses)
 
     def snapshot(
         self,
@@ -90,8 +95,8 @@ class SoftmaxTask:
             Z, U = Z + shift, U.copy()
             U[self.rows.d] += shift / self.rows.scale
         log_total, pi = probabilities(Z)
-        loss = self.value(Z, log_total)
-        gradient = self.rows.scatter(self.slopes(pi))
+        S, others = self.slopes(pi)
+        loss, gradient = self.value(Z, log_total, others), self.rows.scatter(S)
         return SoftmaxSnapshot(U, Z, log_total, pi, gradient, loss, loss + self.penalty(U))
 
     def _best_shift(self, Z: np.ndarray, accuracy: float) -> np.ndarray:

@@ -33,6 +33,8 @@ def longest_direction(rows: Rows, p: np.ndarray) -> float:
         0.0,
     )  # not exactly the mean, which may be 0
     for _ in range(2):
+        # By a power of two: its square does not overflow then, and nothing but exponents changes.
+        u = np.ldexp(u, -int(np.frexp(np.abs(u).max(initial=0.0))[1]))
         size = float(u @ u)
         if not size > 0.0:
             break

@@ -108,9 +108,9 @@ class Few(Part):
 
     def solve(self, now: Snapshot, enough: float, goal: float) -> Snapshot:
         """Steps until the violation is at most `goal`, or, with a goal of 0, until one promises at most `enough`."""
-        run, spent = self.run, self.progress
+        run = self.run
         run.goal, run.target = goal, 0.0 if goal else enough
-        return run.steps(now, run.metric, lambda _, gain: gain <= run.target or spent.passes >= spent.max_passes)
+        return run.steps(now, run.metric, lambda _, gain: gain <= run.target)
 
 
 class Many(Part):
@@ -127,10 +127,11 @@ class Many(Part):
         """As for `Few`."""
         task, stalls, at = self.task, 0, slopes(self.task, now)
         for _ in range(MOST_STEPS):
-            if at.wrong <= goal or stalls >= STALLS or self.progress.passes >= self.progress.max_passes:
+            if at.wrong <= goal or stalls >= STALLS or self.progress.left <= 0.0:
                 break
             D, damping = self.weights(task, now), self.damping
-            model = ColumnModel(self.columns, D, at.g, task.l2, task.scale, damping.share)
+            most = self.progress.left / self.share if self.share else math.inf
+            model = ColumnModel(self.columns, D, at.g, task.l2, task.scale, damping.share, most)
             step = along(task, now, at, minimise_model(model, now.w, task.l1, ACCURACY * at.wrong) - now.w)
             self.progress.passes += self.share * (1.0 + model.readings)
             self.weights = secants if step.t < SHORT else curvatures

@@ -77,9 +77,9 @@ class FiniteSumEstimator(BaseEstimator):
                 seed=seed,
             )
             solution = solve(tol=float(self.tol), max_passes=int(self.max_iter), start=start, callback=watch)
-        stopped = watch is not None and watch.stopped
-        if options.finish and not stopped and worth_polishing(X, float(self.tol)):
-            solution = polished(solve, solution, float(self.tol))
+            stopped = watch is not None and watch.stopped
+            if options.finish and not stopped and worth_polishing(X, float(self.tol)):
+                solution = polished(solve, solution, float(self.tol), int(self.max_iter), watch)
         _require_finite(name, solution)
         return solution, "" if stopped else self._advice(name, solution)
 
@@ -91,7 +91,11 @@ class FiniteSumEstimator(BaseEstimator):
             f"tol={self.tol:g}: the objective {solution.objective:.6g} is at most that far above its minimum."
         )
         if self.alpha == 0:
-            return f"{reached} Without a penalty a certificate is hard to have; set alpha above 0, for instance 1e-10."
+            return (
+                f"{reached} Without a penalty there is a smaller certificate only near the minimum of a problem with one score "
+                "a row, at most 1000 features, and columns that are linearly independent beyond all rounding: drop those that "
+                "depend on others, raise max_iter, or set alpha above 0, for instance 1e-10."
+            )
         if solution.passes < self.max_iter:
             return f"{reached} Rounding stops it there: raise tol, or scale the features and the target to about 1."
         return (

@@ -32,7 +32,13 @@ from convex.estimators.coefficients import SparseCoefficients, linear_scores
 from convex.estimators.labels import Labels, labels_and_weights
 from convex.estimators.parameters import check_parameters
 from convex.estimators.probabilities import log_probabilities, modified_huber_probabilities, probabilities
-from convex.estimators.validation import design_and_target, design_for_prediction, keep_rows, positive_weights
+from convex.estimators.validation import (
+    design_and_target,
+    design_for_prediction,
+    keep_features,
+    keep_rows,
+    positive_weights,
+)
 
 __all__ = ["DASVRDAClassifier"]
 
@@ -56,7 +62,7 @@ class DASVRDAClassifier(ClassifierMixin, SparseCoefficients, FiniteSumEstimator)
     loss : "log_loss" (logistic; softmax for more than two classes), "multinomial" (softmax), "squared_hinge", "modified_huber".
     fit_intercept : add a constant per class, which is not penalised.
     tol : duality gap at which to stop, in units of the objective; for one-vs-rest that of each class.
-    max_iter : largest number of passes over the data; for one-vs-rest of each class.
+    max_iter : largest number of passes over the data (the step at work is ended: up to four more); for one-vs-rest of each class.
     class_weight : None, a dict from class to weight, or "balanced"; multiplies sample_weight.
     warm_start : begin at the result of the previous `fit`.
     verbose : show a progress bar with the gap.
@@ -111,7 +117,7 @@ class DASVRDAClassifier(ClassifierMixin, SparseCoefficients, FiniteSumEstimator)
     ) -> Self:
         """Minimise the objective; returns the estimator.  Raises ValueError for bad data or parameters."""
         check_parameters(self, LOSSES)
-        X, y = design_and_target(self, X, y, numeric=False)
+        X, y, seen = design_and_target(self, X, y, numeric=False)
         labels = labels_and_weights(y, positive_weights(sample_weight, X), self.class_weight)
         X = keep_rows(X, labels.kept)
         start = self._start(labels, X.shape[1])
@@ -123,6 +129,7 @@ class DASVRDAClassifier(ClassifierMixin, SparseCoefficients, FiniteSumEstimator)
             found = self._one_vs_rest(X, labels, start)
         self._keep([solution for solution, _ in found])
         self.classes_ = labels.classes
+        keep_features(self, seen)
         warn_of(advice for _, advice in found)
         return self
 

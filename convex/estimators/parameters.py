@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from convex.engine import Options
 
 __all__ = ["check_parameters", "engine_options"]
@@ -29,6 +31,8 @@ def check_parameters(estimator: Any, losses: Sequence[str]) -> None:
     _require(estimator, "tol", _in_range(estimator.tol, 0.0, math.inf), "a finite number of at least 0, a duality gap")
     passes = isinstance(estimator.max_iter, Integral) and int(estimator.max_iter) >= 1
     _require(estimator, "max_iter", passes, "an integer of at least 1, a number of passes over the data")
+    for name in ("fit_intercept", "warm_start"):
+        _require(estimator, name, _is_switch(getattr(estimator, name)), "True or False")
     _require(estimator, "callback", estimator.callback is None or callable(estimator.callback), "None or callable")
     engine_options(estimator.options)
     if hasattr(estimator, "epsilon"):
@@ -61,6 +65,11 @@ def _require(estimator: Any, name: str, ok: bool, allowed: str) -> None:
     if not ok:
         kind, value = type(estimator).__name__, getattr(estimator, name)
         raise ValueError(f"The {name!r} parameter of {kind} must be {allowed}. Got {value!r} instead.")
+
+
+def _is_switch(value: Any) -> bool:
+    """A bool of Python or NumPy, or 0 or 1, as a grid of parameters may hold them."""
+    return isinstance(value, bool | np.bool_) or (isinstance(value, Integral) and value in (0, 1))
 
 
 def _in_range(value: Any, low: float, high: float) -> bool:

@@ -33,34 +33,45 @@ def worth_polishing(X: Any, tol: float) -> bool:
 
 
 class Stalled:
-    """A callback that stops when the gap no longer falls."""
+    """A callback that stops when the gap no longer falls; who watched the run before sees its records go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Solution, watch: Callable[[Record], bool] | None) -> None:
         self._best, self._idle = math.inf, 0
+        self._before, self._watch = before, watch
 
     def __call__(self, record: Record) -> bool:
         """Whether it is time."""
+        if self._watch is not None and self._watch(later(record, self._before)):
+            return True
         self._idle = 0 if record.gap < 0.5 * self._best else self._idle + 1
         self._best = min(self._best, record.gap)
         return self._idle >= STALLS
 
 
+def later(record: Record, before: Solution) -> Record:
+    """A record of the second run as one of both."""
+    return replace(record, passes=record.passes + before.passes, seconds=record.seconds + before.seconds)
+
+
 def polished(
-    solve: Callable[..., Solution],  # of tol, max_passes and start
+    solve: Callable[..., Solution],  # of tol, max_passes, start and callback
     solution: Solution,
     tol: float,
+    most: float,  # passes, of both runs together
+    watch: Callable[[Record], bool] | None,
 ) -> Solution:
     """The solution, or a better one; passes, seconds and history are those of both runs."""
-    if not solution.converged or len(solution.history) == 1:  # a start that was good enough is left as it is
+    left = min(PASSES, most - solution.passes)
+    # A start that was good enough is left as it is.
+    if not solution.converged or len(solution.history) == 1 or left < 1.0:
         return solution
-    finer = solve(tol=0.0, max_passes=PASSES, start=(solution.coef, solution.intercept), callback=Stalled())
-    passes, seconds = solution.passes, solution.seconds
-    later = [replace(line, passes=line.passes + passes, seconds=line.seconds + seconds) for line in finer.history]
+    stalled = Stalled(solution, watch)
+    finer = solve(tol=0.0, max_passes=left, start=(solution.coef, solution.intercept), callback=stalled)
     best = finer if finer.gap <= solution.gap else solution
     return replace(
         best,
         converged=best.gap <= tol,
-        passes=passes + finer.passes,
-        seconds=seconds + finer.seconds,
-        history=(*solution.history, *later),
+        passes=solution.passes + finer.passes,
+        seconds=solution.seconds + finer.seconds,
+        history=(*solution.history, *(later(line, solution) for line in finer.history)),
     )

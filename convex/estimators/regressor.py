@@ -19,7 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 from convex.estimators.base import FiniteSumEstimator, warn_of
 from convex.estimators.coefficients import linear_scores
 from convex.estimators.parameters import check_parameters
-from convex.estimators.validation import design_and_target, design_for_prediction, keep_rows, positive_weights
+from convex.estimators.validation import (
+    design_and_target,
+    design_for_prediction,
+    keep_features,
+    keep_rows,
+    positive_weights,
+)
 
 __all__ = ["DASVRDARegressor"]
 
@@ -37,7 +43,7 @@ class DASVRDARegressor(RegressorMixin, FiniteSumEstimator):
     epsilon : where the Huber loss turns linear, in units of y; unused by "squared_error".
     fit_intercept : add a constant, which is not penalised.
     tol : duality gap at which to stop, in units of the objective (for "squared_error": of y squared).
-    max_iter : largest number of passes over the data.
+    max_iter : largest number of passes over the data (the step at work is ended: up to four more).
     warm_start : begin at the result of the previous `fit`.
     verbose : show a progress bar with the gap.
     random_state : seed of the mini-batches.
@@ -89,7 +95,7 @@ class DASVRDARegressor(RegressorMixin, FiniteSumEstimator):
     ) -> Self:
         """Minimise the objective; returns the estimator.  Raises ValueError for bad data or parameters."""
         check_parameters(self, LOSSES)
-        X, y = design_and_target(self, X, y, numeric=True)
+        X, y, seen = design_and_target(self, X, y, numeric=True)
         weights = positive_weights(sample_weight, X)
         kept = weights > 0
         target = np.asarray(y, dtype=np.float64)[kept]
@@ -97,6 +103,7 @@ class DASVRDARegressor(RegressorMixin, FiniteSumEstimator):
         self.coef_, self.intercept_ = solution.coef, float(solution.intercept)
         self.objective_, self.dual_gap_ = float(solution.objective), float(solution.gap)
         self.n_iter_, self.history_ = float(solution.passes), tuple(solution.history)
+        keep_features(self, seen)
         warn_of([advice])
         return self
 

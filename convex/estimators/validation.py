@@ -10,15 +10,16 @@ Source: `sklearn.utils.validation`.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-__all__ = ["design_and_target", "design_for_prediction", "keep_rows", "positive_weights"]
+__all__ = ["design_and_target", "design_for_prediction", "keep_features", "keep_rows", "positive_weights"]
 
-LARGEST = 1e150
+LARGEST = 1e100  # third powers of it still are numbers: slopes times features, times a step
 ACCEPTED = {"accept_sparse": "csr", "dtype": (np.float64, np.float32), "order": "C", "accept_large_sparse": True}
 
 
@@ -27,19 +28,32 @@ def design_and_target(
     X: Any,  # (n, d) whatever scikit-learn's check_array accepts
     y: Any,  # (n,)
     numeric: bool,  # y holds numbers, not labels
-) -> tuple[Any, np.ndarray]:
-    """X as the engine takes it and y as one axis; sets `n_features_in_`.  Raises ValueError as scikit-learn does."""
-    X, y = validate_data(estimator, X, y, y_numeric=numeric, **ACCEPTED)
+) -> tuple[Any, np.ndarray, Any]:
+    """X as the engine takes it, y as one axis, and what `keep_features` wants.  Raises ValueError as scikit-learn does."""
+    seen = copy(estimator)  # a fit that is refused later must not change what the estimator knows of its features
+    # scikit-learn adds all of X up, and looks again where that overflows.
+    with np.errstate(over="ignore", invalid="ignore"):
+        X, y = validate_data(seen, X, y, y_numeric=numeric, **ACCEPTED)
     X = _canonical(X)
     _require_squares(X.data if sparse.issparse(X) else X, "features")
     if numeric:
         _require_squares(y, "target")
-    return X, y
+    return X, y, seen
+
+
+def keep_features(estimator: Any, seen: Any) -> None:
+    """Number and names of the features, from what `design_and_target` handed back: when the fit is done."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(seen, name):
+            setattr(estimator, name, getattr(seen, name))
+        elif hasattr(estimator, name):
+            delattr(estimator, name)
 
 
 def design_for_prediction(estimator: Any, X: Any) -> Any:
     """X with the features that the estimator was fitted on; ValueError when they differ."""
-    return validate_data(estimator, X, reset=False, **ACCEPTED)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return validate_data(estimator, X, reset=False, **ACCEPTED)
 
 
 def positive_weights(
@@ -67,11 +81,11 @@ def keep_rows(
 
 
 def _require_squares(values: np.ndarray, what: str) -> None:
-    """Refuse what overflows when squared and added up; float32 and integers cannot."""
+    """Refuse what may overflow when it is squared and multiplied again; float32 and integers cannot."""
     if values.dtype == np.float64 and values.size and max(values.max(), -values.min()) > LARGEST:
         raise ValueError(
-            f"The {what} are above {LARGEST:g} in size, and their squares overflow in float64. Scale the {what} to about 1, for "
-            "instance with sklearn.preprocessing.StandardScaler or MaxAbsScaler."
+            f"The {what} are above {LARGEST:g} in size, where products of them overflow in float64. Scale the {what} to about 1, "
+            "for instance with sklearn.preprocessing.StandardScaler or MaxAbsScaler."
         )
 
 

@@ -10,6 +10,8 @@ Source: derived here.
 """
 
 from problems.losses.base import Loss, Objective, WeightedSum, prefix_counts
+from problems.losses.curved import CurvedLoss
+from problems.losses.huber import Huber
 from problems.losses.least_squares import LeastSquares
 from problems.losses.linear import Linear, LinearFunction
 from problems.losses.linear_predictor import LinearPredictor
@@ -18,6 +20,8 @@ from problems.losses.quadratic import Quadratic
 from problems.losses.softmax import Softmax
 
 __all__ = [
+    "CurvedLoss",
+    "Huber",
     "LeastSquares",
     "Linear",
     "LinearFunction",

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from problems.losses.linear_predictor import LinearPredictor
-from structures.arrays import Array
+from structures.arrays import Array, namespace
 
 __all__ = ["LeastSquares"]
 
@@ -36,3 +36,9 @@ class LeastSquares(LinearPredictor):
 
     def slope(self, z: Array, b: Array) -> Array:
         return z - b
+
+    def bend(self, z: Array, b: Array) -> Array:
+        return namespace(z).ones_like(z + b)
+
+    def conjugate(self, s: Array, b: Array) -> Array:
+        return s * (0.5 * s + b)

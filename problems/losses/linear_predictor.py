@@ -17,15 +17,17 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Self
 
-from problems.losses.base import Loss
+from problems.domains import Domain
+from problems.losses.curved import CurvedLoss
 from problems.losses.data import largest_eigenvalue, rows
+from problems.operators import GramOperator
 from structures.arrays import Array, asarray_like, namespace, require_finite, require_shape
 
 __all__ = ["LinearPredictor"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LinearPredictor(Loss):
+class LinearPredictor(CurvedLoss):
     """φ(<a_i, x>; b_i). Raises ValueError when features and targets are not finite or do not belong together."""
 
     features: Array  # (n, *shape)
@@ -48,6 +50,14 @@ class LinearPredictor(Loss):
     @abstractmethod
     def slope(self, z: Array, b: Array) -> Array:
         """φ'(z; b), elementwise."""
+
+    def bend(self, z: Array, b: Array) -> Array:
+        """φ''(z; b), elementwise; raises NotImplementedError for a loss that has none to offer."""
+        raise NotImplementedError(f"{type(self).__name__} declares no second derivative: write `bend`.")
+
+    def conjugate(self, s: Array, b: Array) -> Array:
+        """φ*(s; b) = sup_z s z − φ(z; b), elementwise, inf outside its domain; raises NotImplementedError without one."""
+        raise NotImplementedError(f"{type(self).__name__} declares no conjugate: write `conjugate`.")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,6 +97,48 @@ class LinearPredictor(Loss):
 
     def weighted_smoothness(self, weights: Array) -> Array:
         return self.curvature_bound * largest_eigenvalue(self._rows, weights)
+
+    def scores(self, x: Array) -> Array:  # (..., *shape) -> (..., n)
+        """<a_i, x> for every sample."""
+        return self._all_scores(x)
+
+    def combine(self, coefficients: Array) -> Array:  # (..., n) -> (..., *shape)
+        """Σ_i c_i a_i."""
+        combined = coefficients @ self._rows
+        return namespace(combined).reshape(combined, (*combined.shape[:-1], *self.shape))
+
+    def weighted_hessian_product(self, x: Array, weights: Array, v: Array) -> Array:
+        bent = self.bend(self.scores(x), self.targets)
+        return self.combine(weights * bent * self.scores(v))
+
+    def squares(self, weights: Array) -> GramOperator:  # (n,)
+        """Σ_i w_i a_i a_iᵀ."""
+        roots = namespace(weights).sqrt(weights)
+        return GramOperator(namespace(weights).reshape(roots[:, None] * self._rows, self.features.shape))
+
+    def weighted_curvature(self, weights: Array) -> GramOperator:
+        return self.squares(self.curvature_bound * weights)
+
+    def curvature_point(self, weights: Array) -> Array | None:
+        """0, when φ'' is at its supremum there for every sample of positive weight."""
+        xp = namespace(self.features)
+        origin = xp.zeros(self.shape, dtype=self.features.dtype, device=self.features.device)
+        bent = self.bend(self.scores(origin), self.targets)
+        return origin if bool(xp.all((bent == self.curvature_bound) | (weights == 0))) else None
+
+    def slope_bounds(self, domain: Domain | None) -> Array | None:  # -> (n,)
+        """sup over the domain of |φ'(<a_i, x>; b_i)|: φ' is monotone, so it is reached at an end of the range of scores."""
+        xp = namespace(self.features)
+        if domain is None:
+            return None if self.slope_bound == float("inf") else xp.full_like(self.targets, self.slope_bound)
+        bound = domain.on(self.shape)
+        high, low = bound.support(self.features), -bound.support(-self.features)
+        ends = (self.slope(high, self.targets), self.slope(low, self.targets))
+        return xp.maximum(xp.abs(ends[0]), xp.abs(ends[1]))
+
+    def weighted_slope_moment(self, weights: Array, domain: Domain | None) -> GramOperator | None:
+        bounds = self.slope_bounds(domain)
+        return None if bounds is None else self.squares(weights * bounds * bounds)
 
     @property
     def _rows(self) -> Array:  # (n, d)

@@ -44,3 +44,21 @@ class Logistic(LinearPredictor):
         xp = namespace(z)
         margin = b * z
         return -b * xp.exp(-xp.logaddexp(xp.zeros_like(margin), margin))  # the sigmoid of -margin, no overflow
+
+    def bend(self, z: Array, b: Array) -> Array:
+        xp = namespace(z)
+        # σ(z) σ(-z) as one exponential: 1/4 exactly at 0, no overflow, and the same for both labels.
+        tail = xp.exp(-xp.abs(z))
+        return tail / ((1.0 + tail) * (1.0 + tail)) + 0.0 * b
+
+    def conjugate(self, s: Array, b: Array) -> Array:
+        """t log t + (1 - t) log(1 - t) with t = -s b in [0, 1]."""
+        xp, t = namespace(s), -s * b
+        inside = (t >= 0) & (t <= 1)
+        return xp.where(inside, _entropy(xp.where(inside, t, 0.0)) + _entropy(xp.where(inside, 1.0 - t, 0.0)), xp.inf)
+
+
+def _entropy(t: Array) -> Array:
+    """t log t, 0 at 0."""
+    xp = namespace(t)
+    return t * xp.log(xp.where(t > 0, t, xp.ones_like(t)))

@@ -19,15 +19,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from problems.losses.base import Loss
+from problems.domains import Domain
+from problems.losses.curved import CurvedLoss
 from problems.losses.data import largest_eigenvalue, rows
-from structures.arrays import Array, asarray_like, namespace, require_finite, require_shape, to_numpy
+from problems.operators import KroneckerOperator
+from structures.arrays import Array, asarray_like, eye, namespace, require_finite, require_shape, to_numpy
 
 __all__ = ["Softmax"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Softmax(Loss):
+class Softmax(CurvedLoss):
     """Cross-entropy; `targets` are one-hot rows, which `from_labels` makes from class numbers."""
 
     features: Array  # (n, p)
@@ -92,6 +94,33 @@ class Softmax(Loss):
 
     def weighted_smoothness(self, weights: Array) -> Array:
         return 0.5 * largest_eigenvalue(self.features, weights)
+
+    def weighted_hessian_product(self, x: Array, weights: Array, v: Array) -> Array:
+        xp = namespace(x)
+        share, moved = _softmax(self._all_scores(x)), self._all_scores(v)  # (..., n, C)
+        centred = moved - xp.sum(share * moved, axis=-1, keepdims=True)
+        return xp.matrix_transpose(weights[..., None] * share * centred) @ self.features
+
+    def weighted_curvature(self, weights: Array) -> KroneckerOperator:
+        r"""½ (I − 11ᵀ/C) ⊗ Σ w a aᵀ: the covariance of π ignores 1, and is at most ½ elsewhere (Böhning's bound)."""
+        return self._centred(0.5, weights)
+
+    def curvature_point(self, weights: Array) -> Array | None:
+        """0 for two classes, where diag π − ππᵀ at π = (½, ½) is the bound itself; none for more."""
+        xp = namespace(self.features)
+        if self.targets.shape[1] != 2:
+            return None
+        return xp.zeros(self.shape, dtype=self.features.dtype, device=self.features.device)
+
+    def weighted_slope_moment(self, weights: Array, domain: Domain | None) -> KroneckerOperator:
+        """2 (I − 11ᵀ/C) ⊗ Σ w a aᵀ: π − e_y is orthogonal to 1 and its square is at most 2, in every domain."""
+        return self._centred(2.0, weights)
+
+    def _centred(self, factor: float, weights: Array) -> KroneckerOperator:
+        """c (I − 11ᵀ/C) ⊗ Σ w a aᵀ."""
+        C = self.targets.shape[1]
+        right = (namespace(weights).matrix_transpose(self.features) * weights) @ self.features
+        return KroneckerOperator(factor * (eye(C, self.features) - 1.0 / C), right, (C, self.features.shape[1]))
 
     def _scores(self, x: Array, i: Array) -> Array:  # (..., C)
         require_shape("x", x, self.shape)

@@ -49,10 +49,11 @@ def test_the_gap_closes_at_the_optimum(loss, penalty):
     assert certified_gap(task, snapshot(task, moved, exact_intercept=True))[0] > 1e-6
 
 
-def test_without_a_balanced_intercept_nothing_is_certified():
+def test_without_a_balanced_intercept_nothing_is_certified_but_the_objective():
     task = task_of("log_loss", "ridge", True)
     at = snapshot(task, np.zeros(8), exact_intercept=False)
-    assert gap_below(task, at, math.inf)[0] == math.inf
+    assert gap_below(task, at, 0.5 * at.objective)[0] == math.inf
+    assert gap_below(task, at, math.inf) == (at.objective, 0.0)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -1,9 +1,12 @@
 r"""Whether a function keeps within the majorant of its Hessian, tried on the points of a run and around them.
 
-.. math:: -\tfrac12\|v - u\|_{H_*}^2 \;\le\; f(v) - f(u) - \langle\nabla f(u), v - u\rangle \;\le\; \tfrac12\|v - u\|_{H_*}^2
+.. math::
+    -\tfrac12\|v - u\|_{H_*}^2 \;\le\; f(v) - f(u) - \langle\nabla f(u), v - u\rangle \;\le\; \tfrac12\|v -
+    u\|_{H_*}^2
 
-on pairs of points near and far, and the eigenvalues of :math:`H_* \pm \nabla^2 f(u)` at some of them: for a quadratic, and for a
-function whose steepest point is declared, this is the whole hypothesis. A violation refutes the majorant; none found does not prove it.
+on pairs of points near and far, and the eigenvalues of :math:`H_* \pm \nabla^2 f(u)` at some of them: for a
+quadratic, and for a function whose steepest point is declared, this is the whole hypothesis. A violation refutes the
+majorant; none found does not prove it.
 
 Source: derived here.
 """
@@ -51,11 +54,19 @@ def bregman_faults(run: StochasticRun) -> BregmanFaults:
     fu, fv, g, move = f.value(u), f.value(v), f.gradient(u), v - u
     linear = np.sum(K.flatten(g * move), axis=-1)
     bregman, half = fv - fu - linear, 0.5 * np.sum(K.flatten(move * K.apply(majorant(run), move)), axis=-1)
-    pull = np.sqrt(np.sum(K.flatten(g) ** 2, -1) * (np.sum(K.flatten(u) ** 2, -1) + np.sum(K.flatten(v) ** 2, -1)))
-    room = 64.0 * EPS * (K.dim + 4) * (np.abs(fu) + np.abs(fv) + pull + half) + np.finfo(float).tiny
+    squares = np.sum(K.flatten(u) ** 2, -1) + np.sum(K.flatten(v) ** 2, -1) + _centre(run)
+    pull = np.sqrt(np.sum(K.flatten(g) ** 2, -1) * squares)
+    # A value may be a sum of products that cancel: its rounding is that of the curvature times the squared size of the point.
+    terms = np.abs(fu) + np.abs(fv) + pull + half + f.smoothness * squares
+    room = 64.0 * EPS * (K.dim + 4) * terms + np.finfo(float).tiny
     size = np.abs(bregman) + half + room
     worst = [float(np.max((fault - room) / size)) for fault in (-bregman, bregman - half, -half - bregman)]
     return BregmanFaults(*(w if np.isfinite(w) else np.inf for w in worst))
+
+
+def _centre(run: StochasticRun) -> float:
+    """‖x*‖₂², 0 where it is not known."""
+    return 0.0 if run.problem.solution is None else float(np.sum(np.square(np.asarray(run.problem.solution))))
 
 
 def _pairs(run: StochasticRun) -> tuple[np.ndarray, np.ndarray]:  # each (k, *shape)

@@ -1,14 +1,18 @@
 r"""How much rounding separates a run in floating point from the exact recursion that the theorems speak about.
 
-With unit roundoff u, d parameters, spectral blocks of size k, smallest multiplicity w, :math:`\Delta` the largest Euclidean
-distance from the minimiser and r the largest size of the points, one step misses its three-point inequality by at most
+With unit roundoff u, d parameters, spectral blocks of size k, smallest multiplicity w, :math:`\Delta` the largest
+Euclidean distance from the minimiser and r the largest size of the points, one step misses its three-point inequality
+by at most
 
 .. math::
-    e_t = 8 d u \Bigl(\kappa_t \|g_t\| + \tfrac{\operatorname{Tr}H_t}{w}\tfrac r\eta\Bigr)\Delta + \|P_0 g_t\| \Delta , \qquad
+    e_t = 8 d u \Bigl(\kappa_t \|g_t\| + \tfrac{\operatorname{Tr}H_t}{w}\tfrac r\eta\Bigr)\Delta + \|P_0 g_t\|
+    \Delta , \qquad
     \kappa_t = \min\Bigl((2ku)^{-1/2}, \tfrac{\operatorname{Tr}H_t}{w\sqrt\varepsilon}\Bigr),
 
-and :math:`\operatorname{Tr}H_t` its growth by :math:`d\,o_t`, :math:`o_t = \min(\sqrt{\delta_t}, \delta_t/\sqrt\varepsilon)`,
-:math:`\delta_t = 4(k + d/k) u (\operatorname{Tr}H_t/w)^2`. A theorem's budget is its bound with these errors in it, minus its bound.
+and :math:`\operatorname{Tr}H_t` its growth by :math:`d\,o_t`,
+:math:`o_t = \min(\sqrt{\delta_t}, \delta_t/\sqrt\varepsilon)`,
+:math:`\delta_t = 4(k + d/k) u (\operatorname{Tr}H_t/w)^2`. A theorem's budget is its bound with these errors in it,
+minus its bound.
 
 Source: derived here, docs/proofs/regret.md#rounding.
 """
@@ -60,10 +64,12 @@ def growth_rounding(run: StochasticRun) -> np.ndarray:  # (T, B)
 
 
 def value_rounding(run: StochasticRun) -> float:
-    """Rounding of f at the points of the run and at the minimiser: sums of as many terms as there are parameters."""
-    f = run.problem.value
-    points = np.concatenate([run.points.reshape(-1, *run.problem.shape), run.answers[-1], comparator(run)[None]])
-    return 64.0 * UNIT * (run.problem.dim + 4) * float(np.max(np.abs(f(points))))
+    """Rounding of f at the points of the run: sums of as many terms as there are parameters, which may cancel."""
+    f, shape = run.problem, run.problem.shape
+    given = [] if f.solution is None else [np.asarray(f.solution)[None]]
+    points = np.concatenate([run.points.reshape(-1, *shape), run.iterates[-1], run.answers[-1], *given])
+    squares = float(np.max(np.sum(np.square(points), axis=tuple(range(1, points.ndim)))))
+    return 64.0 * UNIT * (f.dim + 4) * (float(np.max(np.abs(f.value(points)))) + f.smoothness * squares)
 
 
 def _scale(run: StochasticRun) -> np.ndarray | float:  # (T, 1) or 1

@@ -5,10 +5,12 @@ r"""The constants of the bounds: a majorant of the Hessian, one of the noise, th
     W \in \mathcal H, \; \langle \operatorname{Cov} g(x), W^{-1}\rangle \le \operatorname{Tr} W =: \sigma; \qquad
     D = \max_t \|x_t - x_*\|_{\mathcal H} .
 
-The smallest Λ is :math:`\Lambda_{\mathcal H}(f)`; every :math:`H_*` gives a true bound. Here it is the better of :math:`c\,E(A)` and
-:math:`\|A\|_{\rm op} I`, A the declared curvature: exact when A is in the structure. With :math:`W = P_{\mathcal H}(\Sigma)` the
-constant is :math:`\operatorname{Tr} P_{\mathcal H}(\Sigma) \ge \sigma_{\mathcal H}`; without a declared Σ, W is scaled from the points
-of an enumerated run. With :math:`H' = W/\operatorname{Tr}W`, :math:`\mathbb E\|\xi\|_{H'^{-1}}^2 \le \sigma^2`.
+The smallest Λ is :math:`\Lambda_{\mathcal H}(f)`; every :math:`H_*` gives a true bound. Here it is the best of
+:math:`c\,E(A)`, :math:`\|A\|_{\rm op} I` and what `convex.smoothness` found, A the declared curvature. With
+:math:`W = P_{\mathcal H}(\Sigma)` the constant is
+:math:`\operatorname{Tr} P_{\mathcal H}(\Sigma) \ge \sigma_{\mathcal H}`; without a declared Σ, W is scaled from the
+points of an enumerated run. With :math:`H' = W/\operatorname{Tr}W`,
+:math:`\mathbb E\|\xi\|_{H'^{-1}}^2 \le \sigma^2`.
 
 Source: derived here (docs/proofs/stochastic.md#constants).
 """
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from convex.smoothness.adaptive import adaptive_smoothness
 from convex.theorems.stochastic.runs import StochasticRun
 from structures.arrays import tree_map
 from structures.base import Structure
@@ -51,15 +54,29 @@ def curvature_trace(run: StochasticRun) -> float:
 @lru_cache(maxsize=8)
 def _majorant(run: StochasticRun) -> Any:
     K, A = structure_of(run), np.asarray(run.problem.curvature.dense(), dtype=np.float64)
-    projected, unit = K.project(A), K.identity(np.zeros(K.shape))
-    values, vectors = np.linalg.eigh(K.dense(projected))
-    seen = values > 1e-12 * max(values[-1], 0.0)  # A ⪰ 0 lies in the range of E(A)
+    candidates = [K.project(A), K.identity(np.zeros(K.shape))]
+    try:
+        element = adaptive_smoothness(run.problem, K).element
+    except ValueError:  # a set that is not well-structured: another hypothesis refuses it
+        element = None
+    if element is not None:
+        candidates.append(K.project(np.asarray(element)))
+    factors = [dominance(K.dense(H), A) for H in candidates]
+    sizes = [factor * float(K.trace(H)) for factor, H in zip(factors, candidates, strict=True)]
+    best = int(np.argmin(sizes))
+    return tree_map(lambda c: factors[best] * c, candidates[best])
+
+
+def dominance(H: np.ndarray, A: np.ndarray) -> float:  # (d, d), (d, d)
+    """The least factor, rounded up, with factor · H ⪰ A ⪰ 0; inf when there is none."""
+    values, vectors = np.linalg.eigh(H)
+    seen = values > 1e-12 * max(values[-1], 0.0)
+    outside = vectors[:, ~seen]
+    if float(np.max(np.abs(A @ outside), initial=0.0)) > 1e-10 * float(np.max(np.abs(A))):
+        return float("inf")
     root = vectors[:, seen] / np.sqrt(values[seen])
-    top = float(np.linalg.eigvalsh(A)[-1])
-    factor = float(np.linalg.eigvalsh(root.T @ A @ root)[-1]) if seen.any() else 0.0
-    if factor * float(K.trace(projected)) <= top * K.dim:
-        return tree_map(lambda c: factor * (1.0 + SLACK) * c, projected)
-    return tree_map(lambda c: top * (1.0 + SLACK) * c, unit)
+    top = float(np.linalg.eigvalsh(root.T @ A @ root)[-1]) if seen.any() else 0.0
+    return top * (1.0 + SLACK)
 
 
 def noise_trace(run: StochasticRun) -> float:

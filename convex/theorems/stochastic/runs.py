@@ -1,9 +1,12 @@
 r"""What the theorems on adaptive methods speak about: a method on a smooth problem, with everything that it saw and did.
 
-.. math:: (y_t, g_t, x_{t+1})_{t \le T} \text{ for every path of the noise with its probability, for seeds, or for exact gradients.}
+.. math::
+    (y_t, g_t, x_{t+1})_{t \le T} \text{ for every path of the noise with its probability, for seeds, or for exact
+    gradients.}
 
-Where one step's noise takes N values, all :math:`N^T` paths are run, and an expectation is a finite sum. Exact gradients are one
-path of probability 1 (or several starts and step sizes, each on its own, for theorems about one path).
+Where one step's noise takes N values, all :math:`N^T` paths are run, and an expectation is a finite sum. Exact
+gradients are one path of probability 1 (or several starts and step sizes, each on its own, for theorems about one
+path).
 
 Source: derived here.
 """

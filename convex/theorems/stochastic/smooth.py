@@ -2,14 +2,15 @@ r"""Stochastic smooth convex optimization by structured AdaGrad, in the form of 
 
 .. math::
     \mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \;\le\; \frac1T\Bigl(\frac{a + \sqrt{a^2 + 4b}}2\Bigr)^2, \qquad
-    a = C\sqrt{2\Lambda}, \quad b = C\sqrt T\,\sigma + \frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t, \quad
+    a = C\sqrt{2\Lambda}, \quad b = C\sqrt T\,\sigma + \frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb
+    E\sum\delta_t, \quad
     C = \frac{D^2}{2\eta} + \eta ,
 
-which is at most :math:`4\Lambda D^2/T + 2\sqrt2\,D\sigma/\sqrt T + \sqrt2\,D d\sqrt\varepsilon/T` at :math:`\eta = D/\sqrt2`, and bounds the
-average iterate as well. `SharpStochasticSmooth` says more.
+which is at most :math:`4\Lambda D^2/T + 2\sqrt2\,D\sigma/\sqrt T + \sqrt2\,D d\sqrt\varepsilon/T` at
+:math:`\eta = D/\sqrt2`, and bounds the average iterate as well. `SharpStochasticSmooth` says more.
 
-Source: derived here (docs/proofs/stochastic.md#theorem-s), in the form of Xie et al. 2025, arXiv 2503.10537, whose constants are
-remembered, not seen.
+Source: derived here (docs/proofs/stochastic.md#theorem-s), in the form of Xie et al. 2025, arXiv 2503.10537, whose
+constants are remembered, not seen.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from convex.theorems.stochastic.hypotheses import (
-    ADAGRAD, BOUNDED, CONVEX, MINIMISER, NOISE, PROJECTED, SMOOTH, UNBIASED,
-)  # fmt: skip
+from convex.theorems.stochastic.of_problem import BOUNDED, CONVEX, MINIMISER, NOISE, PROJECTED, SMOOTH, UNBIASED
+from convex.theorems.stochastic.of_run import ADAGRAD
 from convex.theorems.stochastic.smooth_theorem import Ingredients, SmoothTheorem
 from theory.citation import Citation
 from theory.theorem import Example
@@ -34,8 +34,10 @@ class StochasticSmooth(SmoothTheorem):
     title = "Structured AdaGrad on smooth convex functions with noise"
     source = Citation("derived", "docs/proofs/stochastic.md#theorem-s", "derived")
     statement = (
-        r"\mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \le \frac1T\Bigl(\frac{a + \sqrt{a^2 + 4b}}2\Bigr)^2, \quad a = C\sqrt{2\Lambda}, "
-        r"\; b = C\sqrt T\,\sigma + \frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t, \; C = \frac{D^2}{2\eta} + \eta"
+        r"\mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \le \frac1T\Bigl(\frac{a + \sqrt{a^2 + 4b}}2\Bigr)^2, "
+        r"\quad a = C\sqrt{2\Lambda}, "
+        r"\; b = C\sqrt T\,\sigma + \frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t, \; C "
+        r"= \frac{D^2}{2\eta} + \eta"
     )
     assumptions: ClassVar = (*ADAGRAD, UNBIASED, CONVEX, SMOOTH, MINIMISER, NOISE, BOUNDED, PROJECTED)
 

@@ -2,10 +2,12 @@ r"""Stochastic smooth convex optimization by structured AdaGrad, with constants 
 
 .. math::
     \mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \;\le\; \frac1T\Bigl( \tfrac12 C^2\Lambda + C\sqrt T\,\sigma
-    + \frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t \Bigr), \qquad C = \frac{D^2}{2\eta} + \eta ,
+    + \frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t \Bigr), \qquad C = \frac{D^2}{2\eta} +
+    \eta ,
 
-which is :math:`\Lambda D^2/T + \sqrt2\,D\sigma/\sqrt T + D d\sqrt\varepsilon/(\sqrt2\,T)` at :math:`\eta = D/\sqrt2`. The proof keeps the term
-:math:`\tfrac12\|\nabla f(x_t)\|^2_{H_*^{-1}}` by which smooth convex functions exceed their tangents. The damping's term is sharp.
+which is :math:`\Lambda D^2/T + \sqrt2\,D\sigma/\sqrt T + D d\sqrt\varepsilon/(\sqrt2\,T)` at :math:`\eta = D/\sqrt2`.
+The proof keeps the term :math:`\tfrac12\|\nabla f(x_t)\|^2_{H_*^{-1}}` by which smooth convex functions exceed their
+tangents. The damping's term is sharp.
 
 Source: derived here (docs/proofs/stochastic.md#the-sharper-form).
 """
@@ -29,7 +31,8 @@ class SharpStochasticSmooth(SmoothTheorem):
     source = Citation("derived", "docs/proofs/stochastic.md#the-sharper-form", "derived")
     statement = (
         r"\mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \le \frac1T\Bigl( \tfrac12 C^2\Lambda + C\sqrt T\,\sigma + "
-        r"\frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t \Bigr), \qquad C = \frac{D^2}{2\eta} + \eta"
+        r"\frac{D^2}{2\eta} d\sqrt\varepsilon + \frac1\eta\mathbb E\sum\delta_t \Bigr), \qquad C = "
+        r"\frac{D^2}{2\eta} + \eta"
     )
     assumptions: ClassVar = StochasticSmooth.assumptions
 

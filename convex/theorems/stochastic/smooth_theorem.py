@@ -1,8 +1,10 @@
 r"""What the theorems on structured AdaGrad for smooth convex functions share: both sides, ranges, rounding.
 
-.. math:: \mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \;\le\; \frac1T \,\mathrm{total}(\Lambda, \sigma, C, \text{rest})
+.. math::
+    \mathbb E\,\frac1T\sum_{t \le T} f(x_t) - f_* \;\le\; \frac1T \,\mathrm{total}(\Lambda, \sigma, C, \text{rest})
 
-The left side is at least :math:`\mathbb E f(\bar x_T) - f_*`; every sample of it lies in :math:`[0, \tfrac12\Lambda D^2]`.
+The left side is at least :math:`\mathbb E f(\bar x_T) - f_*`; every sample of it lies in
+:math:`[0, \tfrac12\Lambda D^2]`.
 
 Source: derived here (docs/proofs/stochastic.md#theorem-s).
 """
@@ -17,6 +19,7 @@ import numpy as np
 
 from convex.theorems.stochastic import constants
 from convex.theorems.stochastic.budget import growth_rounding, relative, step_rounding, value_rounding
+from convex.theorems.stochastic.of_problem import OPTIMAL
 from convex.theorems.stochastic.runs import StochasticRun
 from theory.theorem import Kind, Theorem
 
@@ -40,7 +43,9 @@ class SmoothTheorem(Theorem):
     kind = Kind.EXPECTATION
     axes = ("seed",)
     proof = "docs/proofs/stochastic.md"
-    subject: ClassVar[str] = "adaptive regularization with a well-structured set, stochastic gradients of a smooth convex function"
+    subject: ClassVar[str] = (
+        "adaptive regularization with a well-structured set, stochastic gradients of a smooth convex function"
+    )
 
     @abstractmethod
     def total(self, part: Ingredients) -> float:
@@ -88,11 +93,16 @@ def least(run: StochasticRun) -> float:
 
 
 def minimiser_error(run: StochasticRun) -> float:
-    """‖∇f(x*)‖₂ times the largest distance of the run: by how much f may be below f(x*) there."""
+    """‖∇f(x*)‖₂ times the largest distance of the run: by how much f may be below f(x*) there.
+
+    Never more than a point that is accepted as a minimiser may cost.
+    """
     solution = constants.comparator(run)
     axes = tuple(range(-len(run.problem.shape), 0))
     far = np.max(np.sqrt(np.sum((run.iterates - solution) ** 2, axis=axes)))
-    return float(np.sqrt(np.sum(run.problem.gradient(solution) ** 2)) * far)
+    slopes = run.problem.gradient(np.concatenate([solution[None], run.points.reshape(-1, *run.problem.shape)]))
+    there, largest = np.sqrt(np.sum(slopes[0] ** 2)), np.max(np.abs(slopes))
+    return float(min(there, OPTIMAL * largest * run.problem.dim**0.5) * far)
 
 
 def _gaps(run: StochasticRun) -> float:

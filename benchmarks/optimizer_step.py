@@ -1,0 +1,187 @@
+r"""What a step of each optimizer costs: against AdamW, against its peers, and against the linear algebra that it cannot avoid.
+
+.. math:: \frac{t(\text{step})}{t(\text{AdamW, foreach})}, \qquad \frac{t(\text{step})}{t(\text{floor})}
+
+The reference, the contestant and its floor take turns (`benchmarks.steps.clock`); a contestant that refreshes its roots every
+k steps is timed over whole periods of k steps, so its numbers are amortised. The floor is the products and decompositions
+of `benchmarks.steps.floors`; "passes" are the elementwise passes beside them. State is counted in bytes and compared with the
+method's formula. Packages that are not installed are named with the reason.
+
+    python -m benchmarks.optimizer_step [--only WORD,...] [--lists NAME,...] [--json FILE] [--repeats N] [--quick] [--no-compile]
+    python -m benchmarks.optimizer_step --device cuda --dtype float32|tf32|bfloat16 [--json FILE]
+    python -m benchmarks.optimizer_step --show FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.race.machine import machine
+from benchmarks.steps.clock import Timed, Turns, paired
+from benchmarks.steps.contestants import REFERENCE, Absent, Contestant, contestants, first_line
+from benchmarks.steps.floors import linear_algebra, passes
+from benchmarks.steps.memory import formula_bytes, state_bytes
+from benchmarks.steps.parameters import LISTS, Shapes, gradients, parameters, resnet50, square
+from benchmarks.steps.table import markdown
+from optimizers.kronecker import KroneckerOptimizer
+
+__all__ = ["main", "measured"]
+
+DEVICE_SIZES = (256, 512, 1024, 2048, 4096, 8192)
+
+
+def measured(
+    shapes: Shapes, each: Contestant, reference: Contestant, repeats: int, dtype: torch.dtype, device: str
+) -> dict[str, Any]:
+    """One contestant on one list. Raises Absent when it cannot take part."""
+    sets = gradients(shapes, dtype, device)
+    step, optimizer = stepping(each, shapes, sets, dtype, device)
+    timed = {"reference": stepping(reference, shapes, sets, dtype, device)[0], "step": step}
+    if isinstance(optimizer, KroneckerOptimizer):
+        floor = linear_algebra(optimizer, sets)
+        if floor is not None:
+            timed["floor"] = floor
+        timed["passes"] = passes(optimizer.param_groups[0], optimizer.param_groups[0]["params"], sets)
+    try:
+        turns = paired(timed, repeats, device)
+    except (RuntimeError, ValueError, TypeError, IndexError, torch.linalg.LinAlgError) as error:
+        raise Absent(f"fails: {first_line(error)}") from error
+    return {"name": each.name, "group": each.group, "ours": each.ours, **numbers(turns), **memory(optimizer)}
+
+
+def stepping(each: Contestant, shapes: Shapes, sets: list, dtype: torch.dtype, device: str) -> tuple[Timed, Any]:
+    """A call that hands the next gradients over and takes a step."""
+    params = parameters(shapes, dtype, device)
+    optimizer, count = each.on(params, shapes), 0
+
+    def run() -> None:
+        nonlocal count
+        for p, g in zip(params, sets[count % len(sets)], strict=True):
+            p.grad = g
+        optimizer.step()
+        count += 1
+
+    return Timed(run, each.period), optimizer
+
+
+def numbers(turns: Turns) -> dict[str, Any]:
+    """Medians and ratios of one contestant."""
+    found: dict[str, Any] = {name: turns.median(name) for name in turns.seconds}
+    found["ratio"], found["ratio_low"], found["ratio_high"] = turns.ratio("step", "reference")
+    if "floor" in turns.seconds:
+        found["to_floor"], found["to_floor_low"], found["to_floor_high"] = turns.ratio("step", "floor")
+        both = [a + b for a, b in zip(turns.seconds["floor"], turns.seconds["passes"], strict=True)]
+        beside = Turns({"step": turns.seconds["step"], "both": both})
+        found["to_floor_and_passes"] = beside.ratio("step", "both")[0]
+    return found
+
+
+def memory(optimizer: Any) -> dict[str, Any]:
+    """Bytes held and bytes of the formula."""
+    held, formula = state_bytes(optimizer), formula_bytes(optimizer)
+    return {"state_bytes": held, "formula_bytes": formula, "state_to_formula": held / formula if formula else None}
+
+
+def all_of(
+    lists: dict[str, Shapes], chosen: list[Contestant], options: argparse.Namespace, results: dict[str, Any]
+) -> None:
+    """Every contestant on every list, appended to the results."""
+    dtype = torch.bfloat16 if options.dtype == "bfloat16" else torch.float32
+    reference = next(each for each in contestants(False) if each.name == REFERENCE)
+    for name, shapes in lists.items():
+        for each in chosen:
+            try:
+                cell = measured(shapes, each, reference, options.repeats, dtype, options.device)
+            except Absent as reason:
+                results["skipped"].append({"list": name, "name": each.name, "reason": str(reason)})
+                continue
+            results["cells"].append({"list": name, **cell})
+            print(line(results["cells"][-1]), file=sys.stderr, flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def line(cell: dict[str, Any]) -> str:
+    """One measurement for who waits."""
+    floor = f"  {cell['to_floor']:6.2f} x floor" if "to_floor" in cell else ""
+    return f"{cell['list']:>20}  {cell['name']:<42} {1e3 * cell['step']:9.3f} ms  {cell['ratio']:7.2f} x{floor}"
+
+
+def facts(options: argparse.Namespace) -> dict[str, Any]:
+    """Where and how it was measured."""
+    where = machine()
+    versions = {**where["versions"], "torch": torch.__version__}  # pyright: ignore[reportGeneralTypeIssues]
+    if options.device == "cuda":
+        where["gpu"] = torch.cuda.get_device_name()
+    return {
+        **where,
+        "threads_used": torch.get_num_threads(),
+        "device": options.device,
+        "dtype": options.dtype,
+        "versions": versions,
+    }
+
+
+def selected(options: argparse.Namespace) -> tuple[dict[str, Shapes], list[Contestant]]:
+    """Lists and contestants that were asked for."""
+    lists = dict(LISTS)
+    if options.device == "cuda":
+        lists |= {f"{n} x {n}": square(n) for n in DEVICE_SIZES} | {"ResNet-50": resnet50()}
+    if options.quick:
+        lists = {"24 x 16": ((24, 16), (16,)), "8 x 8": square(8)}
+    if options.lists:
+        lists = {
+            name: shapes for name, shapes in lists.items() if any(word in name for word in options.lists.split(","))
+        }
+    compiled = not options.no_compile and (options.device == "cuda" or shutil.which("g++") is not None)
+    chosen = [each for each in contestants(compiled) if each.name != REFERENCE]
+    if options.only:
+        chosen = [each for each in chosen if any(word in each.name for word in options.only.split(","))]
+    return lists, chosen
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="What a step of each optimizer costs.")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("float32", "tf32", "bfloat16"), default="float32")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", help="contestants whose name has one of these words, separated by commas")
+    parser.add_argument("--lists", help="lists whose name has one of these words, separated by commas")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument("--show", type=Path, help="print the tables of a file, measure nothing")
+    parser.add_argument("--quick", action="store_true", help="tiny lists, to see that it runs")
+    parser.add_argument("--no-compile", action="store_true", help="leave compiled steps out")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print the tables, and write JSON when asked."""
+    options = parsed(arguments)
+    if options.show:
+        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        return 0
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("no CUDA device is available to torch", file=sys.stderr)
+        return 2
+    torch.set_num_threads(options.threads)
+    torch.backends.cuda.matmul.allow_tf32 = options.dtype == "tf32"
+    results: dict[str, Any] = {"machine": facts(options), "repeats": options.repeats, "cells": [], "skipped": []}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other packages' advice
+        all_of(*selected(options), options, results)
+    print(markdown(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+r"""What each optimizer does where training goes wrong: probes of ours, torch's and installed packages'.
+
+"works": as it should. "refuses": an error that says why, parameters and state bitwise unchanged. "fails": anything else.
+
+    python -m benchmarks.robustness [--only WORD,...] [--json FILE]
+    python -m benchmarks.robustness --show FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.robust.makers import OURS, PEERS
+from benchmarks.robust.models import Make, mlp
+from benchmarks.robust.probes import PROBES, outcome
+
+__all__ = ["main", "markdown", "matrix"]
+
+MARKS = {"works": "yes", "refuses": "error", "fails": "**no**"}
+
+
+def matrix(makers: dict[str, Make], probes: tuple[str, ...]) -> dict[str, Any]:
+    """Outcomes by optimizer and probe; absent packages with their reason."""
+    found: dict[str, Any] = {"outcomes": {}, "absent": {}}
+    for name, make in makers.items():
+        try:
+            make(mlp())
+        except ImportError as error:
+            found["absent"][name] = str(error)
+            continue
+        except Exception:
+            pass  # it cannot take a model with biases: the probes will say so
+        found["outcomes"][name] = {each: list(outcome(each, make)) for each in probes}
+        bad = [each for each, (kind, _) in found["outcomes"][name].items() if kind == "fails"]
+        print(f"{name}: {len(bad)} of {len(probes)} fail", file=sys.stderr, flush=True)
+    return found
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """The matrix with a row for each probe, and the reasons of the failures."""
+    names = list(found["outcomes"])
+    rows = ["| probe | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for each in next(iter(found["outcomes"].values())):
+        rows.append(f"| {each} | " + " | ".join(MARKS[found["outcomes"][name][each][0]] for name in names) + " |")
+    reasons = [
+        f"- {name}, {each}: {reason}"
+        for name in names
+        for each, (kind, reason) in found["outcomes"][name].items()
+        if kind == "fails"
+    ]
+    absent = [f"- {name}: not installed ({reason})" for name, reason in found["absent"].items()]
+    return "\n".join([*rows, "", *reasons, *absent])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the probes, print the matrix, and write JSON when asked."""
+    parser = argparse.ArgumentParser(description="What each optimizer does where training goes wrong.")
+    parser.add_argument("--only", help="optimizers whose name has one of these words, separated by commas")
+    parser.add_argument("--json", type=Path, help="write the outcomes to this file")
+    parser.add_argument("--show", type=Path, help="print the matrix of a file, run nothing")
+    options = parser.parse_args(arguments)
+    if options.show:
+        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        return 0
+    torch.set_num_threads(1)
+    makers = OURS | PEERS
+    if options.only:
+        makers = {name: make for name, make in makers.items() if any(w in name for w in options.only.split(","))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = matrix(makers, tuple(PROBES))
+    found["torch"] = torch.__version__
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(markdown(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Parts of the benchmark of optimizer steps: lists of parameters, contestants, floors, the clock, memory."""

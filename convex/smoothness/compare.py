@@ -1,0 +1,139 @@
+r"""What the stochastic smooth theorem promises in each structure, side by side.
+
+.. math::
+    \mathbb E f(\bar x_T) - f^* \le \frac{4 \Lambda_{\mathcal H} D_{\mathcal H}^2}{T}
+    + \frac{2\sqrt2\, D_{\mathcal H}\, \sigma_{\mathcal H}}{\sqrt T} \qquad (\varepsilon \to 0,\; \eta = D_{\mathcal H}/\sqrt2) .
+
+D is the diameter of the domain, the theorem's own constant; without a domain it is the distance of the start from the solution,
+which the iterates may exceed: a prediction then, and no bound. The table sorts structures by an upper bound, not by how fast
+they are. The order was right for the structures that contain the Hessian and wrong elsewhere, with a mean rank correlation of .17
+over twelve small problems: read it as a test of where the Hessian lives.
+
+Source: Xie et al. 2025, arXiv 2503.10537 (the theorem; its constants derived here, docs/proofs/stochastic.md).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from convex.smoothness.adaptive import adaptive_smoothness
+from convex.smoothness.bracket import Bracket
+from convex.smoothness.candidates import candidates, state_size, title
+from convex.smoothness.noise_constant import adaptive_noise
+from problems.domains import Domain
+from problems.smooth.base import SmoothProblem
+from structures import Structure
+from structures.arrays import Array
+
+__all__ = ["Comparison", "Row", "compare_structures", "promised"]
+
+
+COLUMNS = (
+    *("structure", "shape", "D", "smoothness_lower", "smoothness_upper", "smoothness_method"),
+    *("noise_lower", "noise_upper", "bound", "horizon", "state", "assumes"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One structure."""
+
+    structure: Structure
+    distance: float  # D_H
+    smoothness: Bracket  # Λ_H
+    noise: Bracket  # σ_H
+    bound: float  # of the theorem, with the upper ends; inf where σ_H has no bound
+    state: int  # numbers that the preconditioner keeps
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows, smallest bound first, and what to think of them."""
+
+    rows: tuple[Row, ...]
+    horizon: int
+    notes: tuple[str, ...]
+
+    @property
+    def best(self) -> Structure:
+        """The structure with the smallest bound: what the theorem predicts, not what will win."""
+        return self.rows[0].structure
+
+    def __repr__(self) -> str:
+        head = f"{'structure':<16}{'D_H':>12}{'Λ_H':>12}{'σ_H':>12}{f'bound, T={self.horizon}':>18}{'state':>12}"
+        lines = [
+            f"{title(r.structure):<16}{r.distance:>12.4g}{r.smoothness.upper:>12.4g}{r.noise.upper:>12.4g}"
+            f"{r.bound:>18.4g}{r.state:>12d}"
+            for r in self.rows
+        ]
+        return "\n".join([head, *lines, *(f"* {note}" for note in self.notes)])
+
+    def to_csv(self) -> str:
+        """The table as text: one line for each structure, both ends of every bracket, methods and assumptions."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for r in self.rows:
+            shape = "x".join(str(n) for n in r.structure.shape)
+            s, n = r.smoothness, r.noise
+            assumes = "; ".join(dict.fromkeys(text for text in (s.assumes, n.assumes) if text))
+            numbers = [r.distance, s.lower, s.upper, s.method, n.lower, n.upper, r.bound, self.horizon, r.state]
+            writer.writerow([title(r.structure), shape, *numbers, assumes])
+        return out.getvalue()
+
+
+def compare_structures(
+    problem: SmoothProblem,
+    x0: Array,  # (*shape) where a run would start
+    structures: Sequence[Structure] | None = None,  # None: the `candidates` of the shape
+    *,
+    domain: Domain | None = None,  # where the iterates are kept, with the solution inside
+    horizon: int = 1000,  # T
+) -> Comparison:
+    """The table. Raises ValueError without a solution to measure a distance to, for no structures, or T < 1."""
+    chosen = candidates(problem.shape) if structures is None else list(structures)
+    if not chosen or horizon < 1:
+        raise ValueError(f"at least one structure and a horizon >= 1 are needed, got {len(chosen)} and {horizon}.")
+    if domain is None and problem.solution is None:
+        raise ValueError("the problem names no solution: pass a domain, whose diameter then is the theorem's D.")
+    rows = [_row(problem, x0, K, domain, horizon) for K in chosen]
+    return Comparison(tuple(sorted(rows, key=lambda r: r.bound)), horizon, _notes(problem, rows, domain))
+
+
+def promised(smoothness: float, noise: float, distance: float, horizon: int) -> float:
+    """4 Λ D²/T + 2√2 D σ/√T; a distance of 0 promises 0."""
+    if distance == 0:
+        return 0.0
+    return 4.0 * smoothness * distance**2 / horizon + 2.0 * sqrt(2.0) * distance * noise / sqrt(horizon)
+
+
+def _row(problem: SmoothProblem, x0: Array, K: Structure, domain: Domain | None, horizon: int) -> Row:
+    smoothness, noise = adaptive_smoothness(problem, K), adaptive_noise(problem, K, domain)
+    distance = float(K.norm(x0 - problem.solution)) if domain is None else domain.diameter(K)
+    return Row(
+        K, distance, smoothness, noise, promised(smoothness.upper, noise.upper, distance, horizon), state_size(K)
+    )
+
+
+def _notes(problem: SmoothProblem, rows: Sequence[Row], domain: Domain | None) -> tuple[str, ...]:
+    notes = [
+        "an upper bound orders promises, not methods: trust it where the Hessian lies in the structure that it puts first "
+        "and the others are far behind; on rotated and block problems the order was wrong (mean rank correlation .17)."
+    ]
+    if domain is None:
+        notes.append(
+            "D_H is the distance of the start; the theorem needs the largest along the run: a prediction, no bound."
+        )
+    if problem.curvature_point is None:
+        notes.append(
+            "Λ_H is that of an envelope that the Hessian may reach nowhere: it may be too large, by structure."
+        )
+    if any(r.noise.upper == inf for r in rows):
+        notes.append("σ_H has no bound on the whole space for this loss: pass a domain.")
+    if any(r.smoothness.assumes or r.noise.assumes for r in rows):
+        notes.append("some ends rest on assumptions: see the last column of to_csv().")
+    return tuple(notes)

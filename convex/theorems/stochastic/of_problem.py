@@ -1,0 +1,203 @@
+r"""Hypotheses about a problem: unbiased gradients, convexity, majorants of Hessian and noise, a minimiser, a distance.
+
+.. math::
+    \mathbb E g(x) = \nabla f(x), \quad f \text{ convex}, \quad -H_* \preceq \nabla^2 f \preceq H_* \text{ on }
+    \mathbb R^d, \quad
+    \nabla f(x_*) = 0, \quad \langle \operatorname{Cov} g, W^{-1}\rangle \le \operatorname{Tr} W, \quad
+    \|x_t - x_*\|_{\mathcal H} \le D \text{ a.s.}
+
+Source: derived here (docs/proofs/stochastic.md#what-is-checked).
+"""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+
+import numpy as np
+
+from convex.theorems.stochastic import constants
+from convex.theorems.stochastic.audit import bregman_faults, hessian_excess
+from convex.theorems.stochastic.constants import SLACK
+from convex.theorems.stochastic.of_run import LOOSE, guarded
+from convex.theorems.stochastic.runs import StochasticRun
+from problems.domains.audit import domain_check
+from theory.theorem import Check
+
+__all__ = ["BELOW", "BOUNDED", "CONVEX", "DECLARED", "MINIMISER", "NOISE", "OPTIMAL", "PROJECTED", "SMOOTH", "UNBIASED"]
+
+MANY = 2000  # draws, where outcomes cannot be listed
+LARGEST = 200  # parameters beyond which no covariance is formed
+OPTIMAL = 1e-8  # relative: a gradient larger than this beside those of the run is not 0
+
+
+def _projected(run: StochasticRun) -> Check:
+    gaps = run.scalars["gap"]
+    if not (np.all(np.isfinite(gaps)) and np.min(gaps) >= 0):
+        return Check(False, -1.0, "a projection gap is negative or not finite")
+    if run.domain is None:
+        return Check(True, inf, "unconstrained")
+    domain = run.domain.on(run.problem.shape)
+    audit = domain_check(run.domain, run.problem.shape, run.structure)
+    if not audit.ok:
+        return audit
+    allowed = 1e-12 * (1.0 + domain.euclidean_radius(run.problem.shape)) * run.problem.dim
+    found = float(np.max(domain.infeasibility(run.iterates)))
+    outside = float(domain.infeasibility(constants.comparator(run)))
+    reason = f"iterates leave the domain by {found:.2g}, x* by {outside:.2g}; gaps are part of the bound"
+    return Check(max(found, outside) <= allowed, allowed - max(found, outside), reason)
+
+
+PROJECTED = guarded("projected", r"x_t, x_* \in \mathcal X, \text{ projections with finite gaps } \delta_t", _projected)
+
+
+def _minimiser(run: StochasticRun) -> Check:
+    if run.problem.solution is None:
+        return Check(None, 0.0, "the problem knows no minimiser")
+    there = run.problem.gradient(constants.comparator(run))
+    off, scale = float(np.max(np.abs(there))), float(np.max(np.abs(run.problem.gradient(run.points))))
+    room = OPTIMAL * scale
+    return Check(off <= room, room - off, f"the gradient at x* is {off:.2g}, the largest of the run {scale:.2g}")
+
+
+MINIMISER = guarded("minimiser", r"\nabla f(x_*) = 0", _minimiser)
+
+
+def _unbiased(run: StochasticRun) -> Check:
+    if run.exact:
+        return Check(True, inf, "gradients are exact")
+    points = run.points[0, :1] if run.points.shape[1] == 1 else np.concatenate([run.points[0, :1], run.points[-1, :3]])
+    outcomes, exact = run.problem.outcomes(), run.problem.gradient(points)
+    if outcomes is not None:
+        drawn = [run.problem.stochastic_gradient(points, np.repeat(d[None], len(points), 0)) for d in outcomes.draws]
+        off = np.tensordot(outcomes.probabilities, np.stack(drawn), axes=(0, 0)) - exact
+        size = max(float(np.max(np.abs(drawn))), np.finfo(float).tiny)
+        worst = float(np.max(np.abs(off))) / size
+        return Check(worst <= LOOSE, LOOSE - worst, f"the mean over all outcomes is {worst:.2g} off, relative")
+    return _sampled_mean(run, points[:1], exact[:1])
+
+
+def _sampled_mean(run: StochasticRun, points: np.ndarray, exact: np.ndarray) -> Check:
+    """Where outcomes cannot be listed: 2000 of them, against six standard errors of each entry."""
+    noise = _sample(run, points)
+    error = np.std(noise, axis=0) / len(noise) ** 0.5
+    worst = float(np.max(np.abs(noise.mean(axis=0)) - 6.0 * error)) / max(float(np.max(np.abs(exact))), 1e-300)
+    return Check(
+        worst <= LOOSE, LOOSE - worst, f"the mean of {len(noise)} draws is within six standard errors by {-worst:.2g}"
+    )
+
+
+def _sample(run: StochasticRun, point: np.ndarray) -> np.ndarray:  # (1, *shape) -> (2000, *shape)
+    """Noise of the gradient at one point, from a seed that no run uses."""
+    draws = run.problem.noise(batch=1, seed=20_251_122).draw(MANY)[:, 0]
+    return run.problem.stochastic_gradient(np.repeat(point, MANY, axis=0), draws) - run.problem.gradient(point)
+
+
+def _below(run: StochasticRun) -> Check:
+    lower = run.problem.minimum.lower
+    points = np.concatenate([run.points.reshape(-1, *run.problem.shape), run.answers[-1]])
+    found = float(np.min(run.problem.value(points)))
+    room = 1e-12 * (abs(lower) + abs(found))
+    return Check(
+        bool(isfinite(lower) and lower <= found + room),
+        found - lower,
+        f"f is {found:.6g} or more, inf f {lower:.6g} or more",
+    )
+
+
+BELOW = guarded("bounded-below", r"f \ge \inf f > -\infty", _below)
+UNBIASED = guarded("unbiased", r"\mathbb E[g(y, \omega)] = \nabla f(y)", _unbiased)
+
+
+def _noise(run: StochasticRun) -> Check:
+    if run.exact:
+        return Check(True, inf, "there is no noise")
+    sigma = constants.noise_trace(run)
+    tests = [] if run.problem.outcomes() is None else [_visited_noise(run)]
+    if not run.enumerated:  # what was not visited could have been
+        declared = _declared_noise(run)
+        if declared is None:
+            return Check(None, 0.0, "no covariance is declared that could be looked at")
+        tests.append(declared)
+    if run.problem.outcomes() is None:
+        tests.append(_sampled_noise(run))
+    found = max(tests)
+    excess = (found - sigma) / max(sigma, np.finfo(float).tiny)
+    return Check(excess <= LOOSE, LOOSE - excess, f"<Cov, W^-1> is at most {found:.6g}, Tr W = {sigma:.6g}")
+
+
+def _visited_noise(run: StochasticRun) -> float:
+    """<Cov, W⁻¹> at the points of the run; inf when W does not see all of the noise."""
+    energy, missed = constants.noise_energy(run, constants.noise_majorant(run))
+    return float(np.max(energy)) if missed <= LOOSE else inf
+
+
+def _declared_noise(run: StochasticRun) -> float | None:
+    """<Σ, W⁻¹> of the declared covariance; inf when W does not see all of it, None without one or where it is too large."""
+    declared, K = run.problem.noise_covariance(run.domain), constants.structure_of(run)
+    if declared is None or K.dim > LARGEST:
+        return None
+    W, Sigma = constants.noise_majorant(run), np.asarray(declared.dense())
+    inverse = K.dense(K.factor(W).power(-1))
+    total = float(np.trace(Sigma))
+    unseen = total - float(np.sum((K.dense(W) @ inverse) * Sigma))
+    return float(np.sum(inverse * Sigma)) if unseen <= LOOSE * total else inf
+
+
+def _sampled_noise(run: StochasticRun) -> float:
+    """Where outcomes cannot be listed: what 2000 draws at the start say of <Cov, W⁻¹>, less six standard errors."""
+    K = constants.structure_of(run)
+    noise = _sample(run, run.points[0, :1])
+    energy = K.factor(constants.noise_majorant(run)).quad(-1, noise)
+    return float(np.mean(energy) - 6.0 * np.std(energy) / len(energy) ** 0.5)
+
+
+NOISE = guarded(
+    "noise", r"\langle \operatorname{Cov} g(y), W^{-1}\rangle \le \operatorname{Tr} W = \sigma, \quad W \in \mathcal H", _noise
+)  # fmt: skip
+
+
+def _declared(run: StochasticRun) -> Check:
+    known = run.exact or run.problem.noise_covariance(run.domain) is not None
+    own = run.curvature is None and run.noise is None
+    reason = "a covariance is declared" if known else "no covariance is declared"
+    return Check(
+        known and own, 1.0 if known and own else -1.0, reason if own else "the majorants are not the declared ones"
+    )
+
+
+DECLARED = guarded(
+    "declared", r"\nabla^2 f \preceq A, \; \operatorname{Cov} g \preceq \Sigma, \text{ as declared}", _declared
+)
+
+
+def _bounded(run: StochasticRun) -> Check:
+    D = constants.almost_sure_distance(run)
+    how = "over all paths" if run.enumerated else "of the domain"
+    found = float(np.max(constants.distances(run)))
+    ok = isfinite(D) and found <= D * (1.0 + SLACK)
+    return Check(ok, D - found if isfinite(D) else -1.0, f"D = {D:.6g} {how}; the run is at most {found:.6g} away")
+
+
+BOUNDED = guarded("bounded", r"\|x_t - x_*\|_{\mathcal H} \le D \text{ almost surely, } D \text{ a constant}", _bounded)
+
+
+def _convex(run: StochasticRun) -> Check:
+    worst = bregman_faults(run).below
+    said = run.problem.convex
+    return Check(said and worst <= LOOSE, LOOSE - worst, f"a tangent rises above f by {max(worst, 0.0):.2g} relative")
+
+
+CONVEX = guarded("convex", r"f(v) \ge f(u) + \langle \nabla f(u), v - u\rangle", _convex)
+
+
+def _smooth(run: StochasticRun) -> Check:
+    faults = bregman_faults(run)
+    worst = max(faults.above, faults.under, hessian_excess(run))
+    reason = f"Lambda = {constants.curvature_trace(run):.6g}; f leaves its majorant by {max(worst, 0.0):.2g} relative"
+    return Check(worst <= LOOSE, LOOSE - worst, reason)
+
+
+SMOOTH = guarded(
+    "smooth", r"-H_* \preceq \nabla^2 f(x) \preceq H_* \;\; \forall x \in \mathbb R^d, \quad H_* \in \mathcal H, "
+    r"\; \Lambda = \operatorname{Tr} H_*", _smooth,
+)  # fmt: skip

@@ -1,0 +1,66 @@
+r"""AdaGrad-Norm: SGD whose one learning rate falls with the length of all gradients so far.
+
+.. math:: W_{t+1} = (1 - \eta\lambda) W_t - \frac{\eta}{\sqrt{b_t}}\, G_t, \qquad b_t = \epsilon + \sum_{s \le t} \|G_s\|_F^2,
+
+with one number for all parameters of a group: one group is AdaGrad-Norm, a group for each layer its layerwise form. With d
+numbers in a group this is adaptive regularization with the scalar structure, learning rate :math:`\eta/\sqrt d` and damping
+:math:`\epsilon/d`.
+
+Source: Streeter and McMahan 2010; Ward, Wu and Bottou 2019 (remembered); the scaling is derived here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from optimizers.base import OptimizerBase, Options, local, nonnegative, wide
+
+__all__ = ["AdaGradNorm"]
+
+
+class AdaGradNorm(OptimizerBase):
+    """W ← (1 - lr · weight_decay) W - lr · G / √(eps + Σ‖G‖²), the sum over all parameters of the group and all steps.
+
+    `lr` is a length: the first step of a group is that long (with eps = 0). While the sum is zero nothing moves. State: the
+    step and one number for each parameter, its own part of the sum.
+
+    Raises ValueError for options that are not allowed.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1.0,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
+
+    def check(self, options: Options) -> None:
+        nonnegative(options, "lr", "eps", "weight_decay")
+
+    def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
+        for p, g in zip(params, grads, strict=True):
+            state = self.state[p]
+            if not state:
+                state["step"], state["sum"] = 0, 0.0
+            state["step"] += 1
+            state["sum"] += float(torch.linalg.vector_norm(local(g, p), dtype=wide(g.dtype))) ** 2
+        b = float(group["eps"]) + sum(self.state[p]["sum"] for p in group["params"] if self.state[p])
+        if group["weight_decay"]:
+            torch._foreach_mul_(params, 1.0 - float(group["lr"]) * group["weight_decay"])
+        if b > 0.0:
+            torch._foreach_add_(params, grads, alpha=-float(group["lr"]) / math.sqrt(b))
+
+    def check_state(self, p: Tensor, state: Options) -> None:
+        if state and "sum" not in state:
+            raise ValueError(
+                f"this state is not that of AdaGradNorm: it has {', '.join(sorted(map(str, state)))}, no sum."
+            )

@@ -1,0 +1,131 @@
+r"""The arithmetic of one AGD step.
+
+With the bias-corrected mean :math:`\hat m` as the state, the difference that AGD takes needs no copy of it, and with
+:math:`v_t = \sigma_t V_t` the average forgets by growing weights instead of one more pass (σ returns to 1 before it
+underflows):
+
+.. math::
+    e_t &= g_t - \hat m_{t-1}, \qquad \hat m_t = \hat m_{t-1} + \gamma_t e_t, \qquad
+    s_t = \hat m_t - \hat m_{t-1} = \gamma_t e_t, \qquad \gamma_t = \frac{1 - \beta_1}{1 - \beta_1^t}, \\
+    \sigma_t &= \beta_2 \sigma_{t-1}, \qquad V_t = V_{t-1} + \frac{1 - \beta_2}{\sigma_t}\, s_t^2
+    \quad\Longleftrightarrow\quad v_t = \beta_2 v_{t-1} + (1 - \beta_2) s_t^2, \\
+    W &\leftarrow (1 - \eta\lambda) W - \eta \sqrt{1 - \beta_2^t}\,
+    \operatorname{clip}\Bigl(\frac{\hat m_t}{\max(\sqrt{\sigma_t V_t},\, \delta\sqrt{1 - \beta_2^t})}\Bigr) .
+
+Source: derived here, docs/proofs/agd.md#the-identity; the recursion is Yue et al. 2023, Algorithm 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch._C._nn import flatten_dense_tensors, unflatten_dense_tensors
+
+from optimizers.pieces import pieces
+
+__all__ = ["Coefficients", "coefficients", "fused_step", "packed_step", "tensor_step"]
+
+SMALLEST = 2.0**-20  # of σ: V grows by its inverse at most
+
+
+class Coefficients(NamedTuple):
+    """The numbers of one step, common to all entries; m̂ / max(√V, floor) is the update in units of `rate`."""
+
+    keep: float  # what weight decay leaves of a parameter
+    gain: float  # γ_t
+    forget: float  # what is left of V: 1, or σ when it returns to 1
+    weight: float  # (1 - β₂) γ_t² / σ_t
+    floor: float
+    limit: float  # of |m̂ / max(√V, floor)|; infinite without a clip
+    rate: float
+
+
+def coefficients(options: dict[str, Any], delta: float, t: int, scale: float) -> tuple[Coefficients, float]:
+    """The numbers of step t ≥ 1 of a group, and σ_t, from σ_{t-1} = `scale`.
+
+    A numeric clip is the published one, of m_t / D_t before the factor √(1 - β₂^t) / (1 - β₁^t); "auto" bounds what comes
+    after it, m̂_t / max(√v̂_t, δ), by 1 / (1 - β₁).
+    """
+    lr, (beta1, beta2), clip = float(options["lr"]), options["betas"], options["clip"]
+    rest1, rest2 = 1.0 - beta1**t, math.sqrt(1.0 - beta2**t)
+    gain = (1.0 - beta1) / rest1
+    # The largest v so far is compared with v itself, so that AMSGrad keeps σ = 1.
+    sigma, forget = scale * beta2, 1.0
+    if sigma < SMALLEST or options["amsgrad"]:
+        sigma, forget = 1.0, sigma
+    root = math.sqrt(sigma)
+    limits = {None: math.inf, "auto": root / ((1.0 - beta1) * rest2)}
+    limit = limits[clip] if clip in limits else root * float(clip) / rest1
+    decay = {"decoupled": lr, "fixed": 1.0, "coupled": 0.0}[options["decay"]] * options["weight_decay"]
+    weight = (1.0 - beta2) * gain * gain / sigma
+    return Coefficients(1.0 - decay, gain, forget, weight, delta * rest2 / root, limit, lr * rest2 / root), sigma
+
+
+def advance(e: Tensor, mean: Tensor, square: Tensor, peak: Tensor | None, c: Coefficients) -> Tensor:
+    """Bring the statistics up to date in place, given e = g - m̂; e becomes the update in units of the rate."""
+    mean.add_(e, alpha=c.gain)
+    if c.forget != 1.0:
+        square.mul_(c.forget)
+    square.addcmul_(e, e, value=c.weight)
+    if peak is not None:
+        torch.maximum(peak, square, out=peak)
+    D = torch.sqrt(square if peak is None else peak, out=e).clamp_min_(c.floor)
+    u = torch.div(mean, D, out=e)
+    return u.clamp_(-c.limit, c.limit) if math.isfinite(c.limit) else u
+
+
+def tensor_step(
+    p: Tensor, g: Tensor, statistics: Sequence[Tensor], c: Coefficients, entries: int | None = None
+) -> None:
+    """One step of one tensor in place, in pieces of `entries`, or whole."""
+    mean, square, peak = _three(statistics)
+    buffer = None
+    for q, h, *kept in pieces([p, g, mean, square, peak], entries or max(p.numel(), 1)):
+        if buffer is None or buffer.shape != kept[0].shape:
+            buffer = torch.empty_like(kept[0])
+        u = advance(torch.sub(h, kept[0], out=buffer), *kept, c)
+        if c.keep != 1.0:
+            q.mul_(c.keep)
+        q.add_(u, alpha=-c.rate)
+
+
+def packed_step(params: list[Tensor], grads: list[Tensor], statistics: Sequence[Tensor], c: Coefficients) -> None:
+    """One step of many small tensors, whose statistics are flat."""
+    mean, square, peak = _three(statistics)
+    u = flatten_dense_tensors(grads).to(mean.dtype)
+    for e, *kept in pieces([u, mean, square, peak]):
+        advance(e.sub_(kept[0]), *kept, c)
+    if c.keep != 1.0:
+        torch._foreach_mul_(params, c.keep)
+    torch._foreach_add_(params, unflatten_dense_tensors(u, params), alpha=-c.rate)
+
+
+def fused_step(numbers: Tensor, params: list[Tensor], grads: list[Tensor], *statistics: list[Tensor]) -> Tensor:
+    """The same for a compiler to fuse: nothing changes, and False is returned, unless the sum of the gradients is finite.
+
+    The numbers of the step are entries of a tensor, in the order of `Coefficients`.
+    """
+    keep, gain, forget, weight, floor, limit, rate = numbers.unbind()
+    fine = torch.isfinite(torch.stack([g.sum(dtype=numbers.dtype) for g in grads]).sum())
+    for p, g, *own in zip(params, grads, *statistics, strict=True):
+        mean, square, peak = _three(own)
+        e = g.to(mean.dtype) - mean
+        new_mean = mean + gain * e
+        new_square = forget * square + weight * e * e
+        v = new_square if peak is None else torch.maximum(peak, new_square)
+        u = torch.clamp(new_mean / torch.maximum(v.sqrt(), floor), -limit, limit)
+        p.copy_(torch.where(fine, (keep * p - rate * u).to(p.dtype), p))
+        mean.copy_(torch.where(fine, new_mean, mean))
+        square.copy_(torch.where(fine, new_square, square))
+        if peak is not None:
+            peak.copy_(torch.where(fine, v, peak))
+    return fine
+
+
+def _three(statistics: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Mean, square, and the largest square with AMSGrad."""
+    return statistics[0], statistics[1], statistics[2] if len(statistics) > 2 else None

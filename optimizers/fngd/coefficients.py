@@ -1,0 +1,130 @@
+r"""The weights that a natural gradient gives to the samples of a batch.
+
+.. math::
+    \Bigl(\frac1n UU^\top + \lambda I\Bigr)^{-1}\bar g = Uc, \qquad c = (n\lambda I + K)^{-1}\mathbf 1, \qquad K = U^\top U .
+
+The push-through form: no difference of nearly equal numbers, unlike Sherman, Morrison and Woodbury's three terms. What
+rounding of K and c by a relative :math:`\mathrm{eps}` can do to Uc is at most
+
+.. math:: \frac{\|\delta(Uc)\|}{\|Uc\|} \lesssim \mathrm{eps}\,\frac{\|c\|}{\sqrt{c^\top Kc}}
+          \max\Bigl(\frac{\|K\|_F}{2\sqrt{n\lambda}}, \sqrt{\operatorname{Tr}K}\Bigr),
+
+which is looked at after every solution in float32: beyond `TRUSTED` the batch is done again in float64.
+
+Source: Ou, Zhu, Huang and Liu 2024 (ou2024inverse) for the weights; the form and its rounding are derived here,
+docs/proofs/fngd.md#rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optimizers.fngd.gram import full
+
+if TYPE_CHECKING:
+    from optimizers.fngd.contributions import Contributions
+
+__all__ = ["TRUSTED", "push_through", "relative_rounding", "solve", "trusted"]
+
+TRUSTED = 1e-2  # the estimate is an upper one, usually by a factor of ten to a hundred
+
+
+def solve(
+    contributions: Contributions,
+    factor: float,  # of the contributions, to be per-sample gradients
+    damping: float,
+) -> tuple[Contributions, Tensor, Tensor]:
+    """The contributions in the precision that the batch needs, K of the contributions (n, n), upper triangle, and c (n,)."""
+    scaled = damping / (factor * factor)  # (nλI + f²K)⁻¹ = f⁻² (nλ/f² I + K)⁻¹
+    K = contributions.gram()
+    c = push_through(K, scaled)
+    if K.dtype != torch.float64 and not trusted(K, c, scaled):
+        contributions = contributions.to(torch.float64)
+        K = contributions.gram()
+        c = push_through(K, scaled)
+    return contributions, K, c.div_(factor * factor)
+
+
+def push_through(
+    K: Tensor,  # (n, n), upper triangle of a positive semidefinite matrix
+    damping: float,
+) -> Tensor:  # (n,)
+    """c = (nλI + K)⁻¹ 1 by Cholesky; NaN where K is not finite.
+
+    When rounding has made K indefinite beyond the damping, its eigenvalues below zero are set to zero: K is a Gram matrix.
+    """
+    shifted = K.clone()
+    shifted.diagonal().add_(len(K) * damping)
+    c = _cholesky_on_host(shifted) if K.device.type == "cpu" else _cholesky(shifted)
+    if c is not None:
+        return c
+    if not bool(torch.isfinite(K.triu()).all()):
+        return K.new_full((len(K),), math.nan)
+    return _clipped(full(K), len(K) * damping)
+
+
+def _cholesky(A: Tensor) -> Tensor | None:  # (n, n) -> (n,)
+    factor, info = torch.linalg.cholesky_ex(A, upper=True)
+    return None if int(info) else torch.cholesky_solve(A.new_ones(len(A), 1), factor, upper=True)[:, 0]
+
+
+def _cholesky_on_host(A: Tensor) -> Tensor | None:  # (n, n), overwritten -> (n,)
+    """LAPACK itself: torch clears the other triangle and copies, which costs more than the factorisation."""
+    factor, solve = _lapack(A.dtype)
+    L, info = factor(A.numpy().T, lower=1, overwrite_a=1, clean=0)  # its columns are our rows
+    if info:
+        return None
+    return torch.from_numpy(solve(L, A.new_ones(len(A)).numpy(), lower=1, overwrite_b=1)[0])
+
+
+@cache
+def _lapack(dtype: torch.dtype) -> Any:
+    """potrf and potrs."""
+    from scipy.linalg import get_lapack_funcs
+
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    return get_lapack_funcs(("potrf", "potrs"), dtype=kind)
+
+
+def _clipped(K: Tensor, shift: float) -> Tensor:  # (n, n) -> (n,)
+    from structures.roots import eigh
+
+    values, vectors = eigh(K)
+    return vectors @ (vectors.sum(0) / (values.clamp(min=0.0) + shift))
+
+
+def trusted(
+    K: Tensor,  # (n, n), upper triangle
+    c: Tensor,  # (n,)
+    damping: float,
+) -> bool:
+    """Whether Uc is good to `TRUSTED`, by a cheap and coarse estimate if that will do."""
+    n, eps = len(K), torch.finfo(K.dtype).eps
+    total, square, trace = float(c.sum()), float(c @ c), float(K.trace())
+    energy = total - n * damping * square  # c'Kc = c'(1 - nλc), unless digits cancel
+    if energy > 0.01 * total > 0.0:
+        reach = max(trace / (2.0 * math.sqrt(n * damping)), math.sqrt(trace))
+        if eps * math.sqrt(square / energy) * reach <= TRUSTED:
+            return True
+    return relative_rounding(full(K), c, damping) <= TRUSTED
+
+
+def relative_rounding(
+    K: Tensor,  # (n, n)
+    c: Tensor,  # (n,)
+    damping: float,
+) -> float:
+    """The estimate above of the relative error of Uc; infinite when Uc is zero beside its terms."""
+    n, eps = K.shape[0], torch.finfo(K.dtype).eps
+    energy, trace = float(c @ (K @ c)), float(K.diagonal().sum())
+    if trace == 0.0:
+        return 0.0
+    size = float(torch.linalg.vector_norm(c)) / math.sqrt(energy) if energy > 0.0 else math.inf
+    reach = max(float(torch.linalg.vector_norm(K)) / (2.0 * math.sqrt(n * damping)), math.sqrt(trace))
+    return eps * size * reach

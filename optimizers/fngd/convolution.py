@@ -1,0 +1,90 @@
+r"""What the samples of a batch contribute to the gradient of a convolution.
+
+.. math:: u_i[o, c, k] = \sum_t g_{i}[o, t]\, a_{i}[c, s t + d k - p]
+
+With one group of channels per sample, the gradient of a convolution's weight is that of every sample by itself: one call of
+the library, for any stride, dilation, padding and number of groups, and in any dimension.
+
+Source: derived here (docs/proofs/fngd.md#products).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from optimizers.fngd.contributions import Contributions, Gradients, Use
+from optimizers.fngd.gram import BUDGET, gram_of_samples
+
+__all__ = ["ConvContributions", "padded"]
+
+
+class ConvContributions(Contributions):
+    """Of ``nn.Conv1d``, ``nn.Conv2d`` and ``nn.Conv3d`` on inputs that went through `padded`."""
+
+    def __init__(self, module: nn.Module, uses: list[Use], bias: bool) -> None:
+        self.module: Any = module
+        self.uses, self.bias, self.n, self.like = uses, bias, len(uses[0][0]), uses[0][1]
+        self.samples: Tensor | None = None  # (n, o, i / groups, *kernel), when they were formed and fit
+
+    def gram(self) -> Tensor:
+        outputs = self.module.weight.shape[0]
+        rows = max(1, BUDGET // (self.n * self.module.weight[0].numel())) if self.module.groups == 1 else outputs
+        K = self.uses[0][1].new_zeros(self.n, self.n)
+        for start in range(0, outputs, rows):
+            block = self._per_sample(slice(start, start + rows))
+            K += gram_of_samples(block.reshape(self.n, -1))
+            if rows >= outputs:
+                self.samples = block
+        return K + gram_of_samples(self._sums()) if self.bias else K
+
+    def _per_sample(self, rows: slice) -> Tensor:  # (n, rows, i / groups, *kernel)
+        total: Any = 0.0
+        for a, g in self.uses:
+            g = g[:, rows]
+            merged = self._gradient(a.reshape(1, -1, *a.shape[2:]), g.reshape(1, -1, *g.shape[2:]), self.n)
+            total = merged.reshape(self.n, g.shape[1], *merged.shape[1:]) + total
+        return total
+
+    def _gradient(self, a: Tensor, g: Tensor, copies: int) -> Tensor:  # (o, i / groups, *kernel)
+        """The gradient of the weight, in a convolution of `copies` times as many groups."""
+        module = self.module
+        shape = (g.shape[1], *module.weight.shape[1:])
+        none = (0,) * (len(shape) - 2)
+        padding = module.padding if _pads_itself(module) else none
+        return torch.ops.aten.convolution_backward(
+            g, a, a.new_empty(1).expand(shape), None, module.stride, padding, module.dilation, False, none,
+            copies * module.groups, [False, True, False],
+        )[1]  # fmt: skip
+
+    def _sums(self) -> Tensor:  # (n, o), the bias' contributions
+        return torch.stack([g.flatten(2).sum(2) for _, g in self.uses]).sum(0)
+
+    def combine(self, w: Tensor) -> Gradients:
+        bias = w @ self._sums() if self.bias else None
+        if self.samples is not None:
+            return torch.tensordot(w, self.samples, 1), bias
+        return torch.stack([self._weighted(a, g, w) for a, g in self.uses]).sum(0), bias
+
+    def _weighted(self, a: Tensor, g: Tensor, w: Tensor) -> Tensor:
+        w = w.reshape(-1, *(1,) * (a.ndim - 1))
+        return self._gradient(a * w, g, 1) if a.numel() < g.numel() else self._gradient(a, g * w, 1)
+
+    def to(self, dtype: torch.dtype) -> Contributions:
+        return ConvContributions(self.module, [(a.to(dtype), g.to(dtype)) for a, g in self.uses], self.bias)
+
+
+def _pads_itself(module: Any) -> bool:
+    """Whether the convolution pads, with zeros and as much on both sides."""
+    return module.padding_mode == "zeros" and not isinstance(module.padding, str)
+
+
+def padded(module: Any, a: Tensor) -> Tensor:
+    """The input as the convolution sees it, when it is padded beforehand."""
+    if _pads_itself(module):
+        return a
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
+    return F.pad(a, module._reversed_padding_repeated_twice, mode=mode)

@@ -1,0 +1,91 @@
+r"""Which options and which saved states the Shampoo family accepts.
+
+.. math:: \beta_2 \in (0, 1] \cup \{\text{dynamic}\}, \quad \epsilon, \lambda, r \ge 0, \qquad
+    \text{and for a series } \beta_2 < 1,\ \epsilon > 0.
+
+Source: derived here: a series in :math:`(1-\beta_2)/\beta_2` cannot sum statistics, nor start from an infinite root.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from optimizers.base import Options, fraction, nonnegative
+from optimizers.grafting import GRAFTS
+from optimizers.matrices import matrix_shape
+from optimizers.roots import root_rule
+from optimizers.roots.rules import CERTIFICATE, KEPT, Rule
+
+__all__ = ["check_options", "described", "fits"]
+
+
+def check_options(options: Options) -> None:
+    """Raise ValueError, naming the option, its value and what is allowed."""
+    nonnegative(options, "lr", "weight_decay", "ridge")
+    fraction(options, "momentum")
+    rule = root_rule(options["root"])
+    if options["grafting"] not in GRAFTS:
+        raise ValueError(f"grafting must be one of {', '.join(map(repr, GRAFTS))}, got {options['grafting']!r}.")
+    check_statistics(options, rule)
+    check_intervals(options)
+
+
+def fits(name: str, value: Any, p: Tensor) -> bool:
+    """Whether a saved value can be that of p: a count, a tensor of its shape, or a list of blocks that cover a side."""
+    if name == "step":
+        return isinstance(value, int) and value >= 0
+    if name in ("momentum", "graft_momentum", "second_moment"):
+        return isinstance(value, Tensor) and value.shape == p.shape
+    label, _, kind = name.partition("_")
+    if label not in ("left", "right") or kind not in KEPT or not isinstance(value, list) or not value:
+        return False
+    if kind == "stale":
+        return all(isinstance(t, Tensor) and t.shape == (3,) for t in value)
+    if not all(isinstance(t, Tensor) and t.ndim == 2 and t.shape[0] == t.shape[1] for t in value):
+        return False
+    size, covered = matrix_shape(p.shape)[label == "right"], sum(t.shape[0] for t in value)
+    return covered % size == 0  # once, or once for each block of the other side
+
+
+def described(value: Any) -> str:
+    """A value's type, with the shapes of tensors."""
+    shapes = [tuple(t.shape) for t in (value if isinstance(value, list) else [value]) if isinstance(t, Tensor)]
+    return f"{type(value).__name__} {shapes}" if shapes else repr(value)
+
+
+def check_statistics(options: Options, rule: Rule) -> None:
+    """Raise ValueError unless beta2, eps and order go together with the rule."""
+    beta2, eps, order = options["beta2"], options["eps"], options["order"]
+    if beta2 is not None and not 0.0 < float(beta2) <= 1.0:
+        raise ValueError(f"beta2 must be in (0, 1], or None for the dynamic rule, got {beta2!r}.")
+    if rule.series and beta2 == 1.0:
+        raise ValueError(
+            f"root={options['root']!r} is a series in (1 - beta2)/beta2 and cannot sum statistics: "
+            f"give beta2 < 1 or None, or use root='eigh'."
+        )
+    if eps is not None:
+        nonnegative(options, "eps")
+        if rule.series and float(eps) == 0.0:
+            raise ValueError(
+                f"root={options['root']!r} starts at eps^(-1/4): eps must be > 0, or None to start from "
+                f"the first gradient, got {eps!r}."
+            )
+    if not (isinstance(order, int) and order >= 1):
+        raise ValueError(f"order must be an integer ≥ 1, got {order!r}.")
+
+
+def check_intervals(options: Options) -> None:
+    """Raise ValueError unless refresh, statistics, threshold, probes and max_size are allowed."""
+    for name in ("refresh", "statistics", "probes", "max_size"):
+        value = options[name]
+        if name == "refresh" and value == CERTIFICATE:
+            continue
+        if isinstance(value, bool) or not (isinstance(value, int) and value >= 1):
+            extra = f" or {CERTIFICATE!r}" if name == "refresh" else ""
+            raise ValueError(f"{name} must be an integer ≥ 1{extra}, got {value!r}.")
+    if not 0.0 < float(options["threshold"]) < 1.0:
+        raise ValueError(
+            f"threshold must be in (0, 1): beyond it the residual certifies nothing, got {options['threshold']!r}."
+        )

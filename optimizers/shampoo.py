@@ -1,0 +1,73 @@
+r"""Shampoo: a factor on each side of a matrix parameter.
+
+.. math::
+    L \leftarrow \beta L + \bar\beta\, GG^\top, \quad R \leftarrow \beta R + \bar\beta\, G^\top G, \qquad
+    D = L^{-1/4}\, G\, R^{-1/4}, \qquad L_0 = \epsilon I,\ R_0 = \epsilon I,
+
+with :math:`\beta = \bar\beta = 1` for ``beta2=1`` and :math:`\bar\beta = 1 - \beta` otherwise. With ``grafting=None,
+momentum=0, ridge=0, refresh=1`` the step is :math:`W \leftarrow W - \eta D`.
+
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; grafting and intervals as in Anil et al. 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from optimizers.base import Options
+from optimizers.kronecker import KroneckerOptimizer
+
+__all__ = ["Shampoo"]
+
+
+class Shampoo(KroneckerOptimizer):
+    """Two-sided Shampoo for tensors of any shape.
+
+    `beta2`: 1 sums the statistics, a number < 1 averages them, None weighs each gradient by |X|_F/(1 + |X|_F).
+    `eps` ≥ 0 starts them at eps·I; None starts exact roots from nothing and series from the first gradient.
+    `ridge`·Tr L/n is added to their eigenvalues. `root`: "eigh", "sandwich" or "jorge" (series of this `order`; they take a
+    gradient in only when they refresh). `refresh` is an interval in steps, or "certificate": when a random probe of
+    P²LP² - I exceeds `threshold`. `statistics` is the interval at which gradients enter L and R.
+    `grafting`: the method whose step length is used, None for the plain step; then vectors, which otherwise take the
+    method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks.
+    `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient that is zero, or whose square
+    overflows, does not enter the statistics.
+
+    Raises ValueError for options that are not allowed.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        eps: float | None = None,
+        beta2: float | None = 0.99,
+        grafting: str | None = "rmsprop",
+        refresh: int | str = 10,
+        ridge: float = 1e-4,
+        root: str = "eigh",
+        *,
+        order: int = 2,
+        statistics: int = 1,
+        max_size: int = 1024,
+        threshold: float = 0.1,
+        probes: int = 2,
+        decoupled: bool = True,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "eps": eps, "beta2": beta2,
+                "grafting": grafting, "refresh": refresh, "ridge": ridge, "root": root, "order": order,
+                "statistics": statistics, "max_size": max_size, "threshold": threshold, "probes": probes,
+                "decoupled": decoupled, "maximize": maximize,
+            },
+        )  # fmt: skip
+
+    def sides(self, shape: tuple[int, int], group: Options) -> tuple[bool, bool]:
+        """Both."""
+        return True, True

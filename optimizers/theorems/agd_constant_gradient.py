@@ -1,0 +1,106 @@
+r"""Where the gradient is constant, AGD's steps grow without end; only δ or a clip stops them.
+
+.. math:: g_t = g \ne 0 \implies \frac{|x_{t+1} - x_t|}{\eta_t}
+    = \sqrt{1 - \beta_2^t}\; \frac{|g|}{\max\bigl(|g| \sqrt{(1 - \beta_2)\beta_2^{t-1}},\, \delta\sqrt{1 - \beta_2^t}\bigr)},
+
+which is 1 at the first step, 41.5 at the 1000th and 4703 at the 10000th for β₂ = 0.999 and δ → 0: the mean does not change
+after the first step, so that :math:`v_t` forgets it.
+
+Source: derived here (docs/proofs/agd.md#constant-gradients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from optimizers.reference.agd import Recursion
+from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
+from optimizers.theorems.agd_step_bound import CORRECTED
+from theory.citation import Citation
+from theory.theorem import Assumption, Check, Example, Kind, Theorem
+
+__all__ = ["AGDConstantGradient"]
+
+
+def _constant(run: AGDRun) -> Check:
+    off = float(np.max(np.abs(run.g - run.g[0])))
+    return Check(
+        off == 0.0 and bool(np.all(run.g[0] != 0.0)), -off, f"gradients differ from the first by at most {off:.3g}"
+    )
+
+
+def _published(run: AGDRun) -> Check:
+    ok = run.rule.clip is None and not run.rule.amsgrad and run.rule.debias
+    return Check(ok, 1.0 if ok else -1.0, f"clip {run.rule.clip}, AMSGrad {run.rule.amsgrad}")
+
+
+CONSTANT_GRADIENT = Assumption("constant-gradient", r"g_t = g \ne 0", _constant)
+PUBLISHED = Assumption("published", r"\text{no clip, no AMSGrad}", _published)
+
+
+class AGDConstantGradient(Theorem):
+    id = "agd-constant-gradient"
+    title = "On a constant gradient AGD's steps grow without end"
+    kind = Kind.EXACT
+    source = Citation("derived", "docs/proofs/agd.md#constant-gradients", "derived")
+    statement = (
+        r"g_t = g \ne 0 \implies \frac{|x_{t+1} - x_t|}{\eta_t} = \frac{|g|\sqrt{1 - \beta_2^t}}"
+        r"{\max\bigl(|g| \sqrt{(1 - \beta_2)\beta_2^{t-1}}, \delta\sqrt{1 - \beta_2^t}\bigr)}"
+    )
+    proof = "docs/proofs/agd.md"
+    subject = "the steps of AGD on a linear function, in units of the learning rate"
+    assumptions: ClassVar = (FAITHFUL, CORRECTED, PUBLISHED, CONSTANT_GRADIENT)
+    axes = ("step", "coordinate")
+
+    def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
+        return np.abs(run.moved) / np.array([run.rule.rate(t) for t in range(1, run.horizon + 1)])[:, None]
+
+    def bound(self, run: AGDRun) -> np.ndarray:  # (T, n)
+        beta2, g, t = run.rule.beta2, np.abs(run.g[:1]), run.t
+        root = np.sqrt(-np.expm1(t * np.log(beta2)))
+        return g * root / np.maximum(g * np.sqrt((1.0 - beta2) * beta2 ** (t - 1.0)), run.rule.delta * root)
+
+    def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
+        """t roundings of v and of the mean; the mean's own changes, of size u·g, are what v keeps in the end."""
+        u, beta2 = float(np.finfo(float).eps), run.rule.beta2
+        lost = u * (run.t + 16.0 + 1.0 / (1.0 - run.rule.momentum(1)) + 1.0 / (1.0 - beta2))
+        seen = np.square(64.0 * u * run.t) / ((1.0 - beta2) * beta2 ** (run.t - 1.0))
+        return 8.0 * (lost + seen) * self.bound(run)
+
+    def examples(self) -> Iterator[Example]:
+        yield Example("ten thousand steps", lambda: _run(1e-30, 10_000))
+        yield Example("δ stops it", lambda: _run(1e-2, 5_000))
+        yield Example("fast forgetting, without momentum", lambda: _run(1e-30, 100, beta1=0.0, beta2=0.9))
+
+    def controls(self) -> Iterator[Example]:
+        clipped = {"clip": "auto"}
+        yield Example(
+            "the clip, through the door", lambda: _run(1e-30, 2000, **clipped), expect=("HYPOTHESIS_FAILED",),
+            breaks="published",
+        )  # fmt: skip
+        yield Example(
+            "the clip stops it", lambda: _run(1e-30, 2000, **clipped), expect=("VIOLATED",), breaks="published",
+            ignoring=("published",),
+        )  # fmt: skip
+        yield Example(
+            "AMSGrad stops it", lambda: _run(1e-30, 2000, amsgrad=True), expect=("VIOLATED",), breaks="published",
+            ignoring=("published",),
+        )  # fmt: skip
+        yield Example(
+            "a little noise, through the door", lambda: _run(1e-30, 2000, noise=0.01), expect=("HYPOTHESIS_FAILED",),
+            breaks="constant-gradient",
+        )  # fmt: skip
+        yield Example(
+            "a little noise stops it", lambda: _run(1e-30, 2000, noise=0.01), expect=("VIOLATED",),
+            breaks="constant-gradient", ignoring=("constant-gradient",),
+        )  # fmt: skip
+
+
+def _run(delta: float, horizon: int, noise: float = 0.0, **options) -> AGDRun:
+    rng = np.random.default_rng(0)
+    rule = Recursion(delta=delta, **options)
+    slope = np.array([1.0, -3.0])
+    return run_rule(rule, np.zeros(2), lambda t, x: slope + noise * rng.standard_normal(2), horizon)

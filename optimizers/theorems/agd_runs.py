@@ -1,0 +1,85 @@
+r"""Records of AGD that the theorems speak about: a rule, the gradients that it met, and everything that it computed.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optimizers.reference.agd import Recursion, steps
+from theory.theorem import Assumption, Check
+
+__all__ = ["FAITHFUL", "AGDRun", "bounded_by", "repelled", "run_rule", "seesaw"]
+
+
+@dataclass(frozen=True, eq=False)
+class AGDRun:
+    """T steps of a rule on n numbers, each array (T, n) in float64."""
+
+    rule: Recursion
+    x: np.ndarray = field(repr=False)  # before each step
+    g: np.ndarray = field(repr=False)
+    m: np.ndarray = field(repr=False)
+    s: np.ndarray = field(repr=False)
+    v: np.ndarray = field(repr=False)  # as the denominator takes it
+    D: np.ndarray = field(repr=False)
+    moved: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+
+    @property
+    def horizon(self) -> int:
+        """T."""
+        return len(self.g)
+
+    @property
+    def t(self) -> np.ndarray:  # (T, 1)
+        """1, 2, ..., T."""
+        return np.arange(1.0, self.horizon + 1.0)[:, None]
+
+    @property
+    def vhat(self) -> np.ndarray:  # (T, n)
+        """v_t / (1 - β₂^t)."""
+        return self.v / (1.0 - self.rule.beta2**self.t)
+
+
+def run_rule(
+    rule: Recursion, x0: np.ndarray, gradient: Callable[[int, np.ndarray], np.ndarray], horizon: int
+) -> AGDRun:
+    """The record of `horizon` steps from x0 (n,)."""
+    records = list(steps(rule, x0, gradient, horizon))
+    names = ("x", "g", "m", "s", "v", "D", "moved", "after")
+    return AGDRun(rule, **{name: np.stack([getattr(record, name) for record in records]) for name in names})
+
+
+def _faithful(run: AGDRun) -> Check:
+    again = run_rule(run.rule, run.x[0], lambda t, _: run.g[t - 1], run.horizon)
+    off = [
+        name
+        for name in ("x", "m", "s", "v", "D", "moved", "after")
+        if not np.array_equal(getattr(run, name), getattr(again, name))
+    ]
+    return Check(
+        not off, -float(len(off)), f"steps taken once more from the recorded gradients differ in {off or 'nothing'}"
+    )
+
+
+FAITHFUL = Assumption("faithful", r"\text{the record is that of the recursion}", _faithful)
+
+
+def bounded_by(run: AGDRun) -> float:
+    """G, the largest |g| of the run."""
+    return float(np.max(np.abs(run.g)))
+
+
+def repelled(t: int, x: np.ndarray) -> np.ndarray:
+    """-1 on the left of the origin, +1 else: pushes to the left face from the right, and back from the face itself."""
+    return np.where(x <= -0.5, -1.0, 1.0)
+
+
+def seesaw(t: int, x: np.ndarray) -> np.ndarray:
+    """3, -1, -1, 3, ...: the losses 3x, -x, -x, whose sum prefers the left."""
+    return np.full_like(x, 3.0 if t % 3 == 1 else -1.0)

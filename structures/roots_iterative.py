@@ -1,0 +1,180 @@
+r"""The inverse square root of a statistic that moves a little at a time, from the last one, by matrix products alone.
+
+For :math:`S \succ 0`, :math:`X = S^{-1/2}` is the positive definite solution of :math:`X S X = I`. Newton's step D at X
+solves
+
+.. math:: D\,Y + Y^\top D = E, \qquad E = I - X S X, \quad Y = S X,
+
+a Lyapunov equation. Replacing its solution by a multiple of :math:`XE + EX`, as warm-started Newton-Schulz iterations do,
+multiplies an error between eigenvectors i and j by :math:`1 - (y_i + y_j)^2/4y_iy_j`: it diverges when the condition
+number of S exceeds 34, and the factored form :math:`(XSX)^{-1/2} X` converges to a root that is not symmetric. In the
+eigenbasis V of an earlier statistic Y is nearly diagonal, the equation nearly solved by a division, and with :math:`O = Y
+- \operatorname{diag} y`
+
+.. math:: D \leftarrow \frac{E - (R + R^\top)}{y_i + y_j}, \qquad R = D\,\bigl(O + \tfrac12 \operatorname{diag}(y^2) D\bigr)
+
+contracts by about half of the relative change of S since V was taken: one product a sweep, the quadratic term included. A
+refresh costs :math:`V^\top S V` and :math:`V X V^\top` (four products), a residual (two), and its sweeps; the first guess
+moves the last root by the divided differences of :math:`S - S_{\mathrm{last}}`, which costs none. A residual on random
+vectors, in :math:`O(n^2)`, decides whether the result is kept; where it is not, or where sweeps stop contracting, an
+eigendecomposition starts anew.
+
+Source: derived here; Higham, Functions of Matrices, SIAM 2008, ch. 6-7 (stability of Newton's iterations for roots).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from structures.arrays import Array, asarray_like, eye, namespace, sym
+from structures.roots import clip_to_psd, eigh, rank_floor, values_power
+
+__all__ = ["Refreshed", "TrackedRoot", "fresh_root", "newton_schulz_root", "refresh_root"]
+
+PROBES = 8
+SWEEPS = 6  # in one Newton step; what is not solved by then needs a new residual or a new basis
+SLOW = 0.3  # a contraction that is not worth another product
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedRoot:
+    """What one refresh leaves to the next, all (..., n, n) in the basis V."""
+
+    basis: Array  # V, orthogonal
+    statistic: Array  # Vᵀ S V
+    root: Array  # Vᵀ S^{-1/2} V
+    rounding: float  # residual that the eigendecomposition behind V left: below it nothing can be seen
+
+
+class Refreshed(NamedTuple):
+    """The root and what it took."""
+
+    root: Array  # (..., n, n) S^{-1/2}, symmetric
+    state: TrackedRoot | None  # None for a singular S, whose pseudo-inverse root cannot be tracked
+    products: int  # n×n by n×n
+    fresh: bool  # whether an eigendecomposition was taken
+    residual: (
+        float  # ‖X S X - I‖_F/√n on random vectors; ≤ 2 tol, or twice what an eigendecomposition left, unless fresh
+    )
+
+
+def fresh_root(S: Array) -> Refreshed:  # (..., n, n) PSD
+    """By eigendecomposition; a singular S has its pseudo-inverse root. Raises what `structures.roots.eigh` raises."""
+    values, V = eigh(S)
+    n = values.shape[-1]
+    values, floor = clip_to_psd(values, n), rank_floor(values, n)
+    xp, spectrum = namespace(values), values_power(values, -0.5, floor)
+    root = sym((V * spectrum[..., None, :]) @ xp.matrix_transpose(V))
+    if bool(xp.any(values <= floor)):
+        return Refreshed(root, None, 1, True, float("nan"))
+    residual = _probed(root, S)
+    return Refreshed(root, TrackedRoot(V, _diagonal(values), _diagonal(spectrum), residual), 1, True, residual)
+
+
+def refresh_root(
+    S: Array,  # (..., n, n) PSD
+    state: TrackedRoot | None,
+    *,
+    tol: float = 1e-8,  # of ‖X - S^{-1/2}‖/‖S^{-1/2}‖, where rounding allows it
+    most: int = 16,  # products after which an eigendecomposition is the better choice
+) -> Refreshed:
+    """S^{-1/2} from the state of the last statistic, or afresh. Raises ValueError for a tolerance below the rounding of S."""
+    if not tol > 4.0 * float(namespace(S).finfo(S.dtype).eps):
+        raise ValueError(f"tol must be above four units of rounding, got {tol!r}.")
+    if state is None:
+        return fresh_root(S)
+    V, xp = state.basis, namespace(S)
+    B = sym(xp.matrix_transpose(V) @ (S @ V))
+    X = _predicted(state, B)
+    products, unfinished = 2, X is not None
+    while unfinished and products + 4 <= most:
+        X, used, unfinished = _newton(B, X, tol, most - products - 2)
+        products += used
+    if X is None or unfinished:
+        return fresh_root(S)
+    root = sym(V @ (X @ xp.matrix_transpose(V)))
+    residual = _probed(root, S)
+    if not residual <= 2.0 * max(tol, state.rounding):
+        return fresh_root(S)
+    return Refreshed(root, TrackedRoot(V, B, X, state.rounding), products + 2, False, residual)
+
+
+def _predicted(state: TrackedRoot, B: Array) -> Array | None:
+    """The last root, moved by divided differences of what B changed; None where B left the positive definite matrices."""
+    xp = namespace(B)
+    x = _diagonal_of(state.root)
+    moved = x[..., :, None] * (B - state.statistic) * x[..., None, :]
+    y = 1.0 / x
+    X = state.root - moved / (y[..., :, None] + y[..., None, :])
+    safe = xp.all(xp.isfinite(X)) & xp.all(_diagonal_of(B) > 0) & xp.all(_diagonal_of(X) > 0)
+    return X if bool(safe) else None
+
+
+def _newton(B: Array, X: Array, tol: float, most: int) -> tuple[Array | None, int, bool]:
+    """One Newton step: the new X (None when nothing contracts), its products, and whether another one is needed."""
+    Y = B @ X
+    E = eye(X.shape[-1], X) - sym(X @ Y)
+    y = _diagonal_of(Y)
+    if not bool(namespace(y).all(y > 0)):
+        return None, 2, False
+    below, size = y[..., :, None] + y[..., None, :], _norm(X)
+    off, half = Y - _diagonal(y), 0.5 * (y * y)[..., :, None]
+    D, change, used = E / below, _norm(E / below), 2
+    ratio = SLOW
+    while used < most and used < 2 + SWEEPS and change * ratio > 0.5 * tol * size:
+        R = D @ (off + half * D)
+        new = (E - 2.0 * sym(R)) / below
+        before, change, used = change, _norm(new - D), used + 1
+        D, ratio = new, max(change / before if before > 0 else 0.0, 1e-3)
+        if not change <= SLOW * before:
+            return None, used, False
+    left = change * ratio + (_norm(D) / size) ** 2 * change  # of this equation, and what its quadratic term leaves out
+    return sym(X + D), used, left > 0.5 * tol * size
+
+
+def newton_schulz_root(
+    S: Array, tol: float = 1e-8, most: int = 60
+) -> tuple[Array, int]:  # (..., n, n) positive definite
+    r"""S^{-1/2} from nothing but S, with the number of products: about three for each factor of 2.25 in the condition number.
+
+    :math:`T = \tfrac12(3I - ZY),\; Y \leftarrow YT,\; Z \leftarrow TZ` from :math:`Y = S/\|S\|_F,\; Z = I`, whose iterates
+    commute with S. Raises ArithmeticError when `most` iterations do not reach the tolerance: S is singular to working
+    precision.
+    """
+    xp, identity = namespace(S), eye(S.shape[-1], S)
+    scale = xp.linalg.matrix_norm(S, keepdims=True)
+    Y, Z, products = S / scale, xp.broadcast_to(identity, S.shape), 0
+    for _ in range(most):
+        E = identity - Z @ Y
+        products += 1
+        T = identity + 0.5 * E
+        Z, Y = sym(T @ Z), sym(Y @ T)
+        products += 2
+        if _norm(E) ** 2 <= tol * S.shape[-1] ** 0.5:  # E is squared by the step that was just taken
+            return Z / xp.sqrt(scale), products
+    raise ArithmeticError(f"Newton-Schulz did not reach {tol:g} in {most} iterations: S is nearly singular.")
+
+
+def _probed(X: Array, S: Array) -> float:
+    """‖X S X - I‖_F/√n from a few random vectors, the worst of a batch."""
+    xp, n = namespace(X), X.shape[-1]
+    v = asarray_like(np.random.default_rng(n).standard_normal((n, PROBES)), X)
+    off = X @ (S @ (X @ v)) - v
+    return float(xp.max(xp.linalg.matrix_norm(off))) / (n * PROBES) ** 0.5
+
+
+def _norm(A: Array) -> float:
+    """The largest Frobenius norm of a batch."""
+    xp = namespace(A)
+    return float(xp.max(xp.linalg.matrix_norm(A)))
+
+
+def _diagonal_of(A: Array) -> Array:  # (..., n, n) -> (..., n)
+    return namespace(A).linalg.diagonal(A)
+
+
+def _diagonal(values: Array) -> Array:  # (..., n) -> (..., n, n)
+    return values[..., :, None] * eye(values.shape[-1], values)
