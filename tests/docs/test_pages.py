@@ -51,7 +51,7 @@ def test_every_derived_theorem_has_its_proof(theorem):
     assert [reason for place in places if (reason := missing(place, HOUSE))] == []
 
 
-@pytest.mark.parametrize(("number", "printed"), [(0, "VERIFIED"), (1, "e-")])
+@pytest.mark.parametrize(("number", "printed"), [(0, "VERIFIED"), (1, "e-"), (2, ""), (3, "Diagonal")])
 def test_the_notebook_examples_of_the_readme_run(number, printed):
     block = re.findall(r"```python\n(.*?)```", (HOUSE / "README.md").read_text(), flags=re.DOTALL)[number]
     assert len(block.strip().splitlines()) <= 15
