@@ -220,7 +220,8 @@ def line(cell: dict[str, Any]) -> str:
         f"{cell['problem']:>16} {cell['n']:5d} {cell['dtype']}: "
         f"eigh {ms['eigh']:.1f} ms, {cell['eigh_in_products']:.1f} products; "
         f"refresh {cell['refresh_to_eigh']:.2f} of it, {cell['products']:.1f} products, "
-        f"{cell['fresh']} fresh in {cell['steps']} steps, error {cell['error']:.1e}; step with eigh {ms['step_eigh']:.1f} ms ({over['eigh']:.2f} x floor), "
+        f"{cell['fresh']} fresh in {cell['steps']} steps, error {cell['error']:.1e}; "
+        f"step with eigh {ms['step_eigh']:.1f} ms ({over['eigh']:.2f} x floor), "
         f"tracked {ms['step_tracked_mean']:.1f} ms ({over['tracked']:.2f} x floor): {cell['pays']} pays"
     )
 

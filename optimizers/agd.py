@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from optimizers.agd_update import Coefficients, coefficients, fused_step, packed_step, tensor_step
-from optimizers.base import OptimizerBase, Options, fraction, local, nonnegative, wide
+from optimizers.base import OptimizerBase, Options, fraction, local, nonnegative, require_whole, wide
 from optimizers.fused import run_fused
 from optimizers.pieces import ENTRIES, SMALL, Packs
 
@@ -101,6 +101,12 @@ class AGD(OptimizerBase):
             raise ValueError(f'clip must be None, "auto" or a finite number > 0, got {clip!r}.')
         if options["decay"] not in DECAYS:
             raise ValueError(f"decay must be one of {', '.join(DECAYS)}, got {options['decay']!r}.")
+
+    def require_usable(self, params: list[Tensor]) -> None:
+        for group in self.param_groups:
+            for p in group["params"] if group["delta"] == "auto" else ():
+                require_whole(p, 'AGD with delta="auto"')
+        super().require_usable(params)
 
     def require_finite(self, params: list[Tensor]) -> None:
         # One fused call looks by itself, while the gradients are at hand.

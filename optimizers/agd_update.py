@@ -96,9 +96,9 @@ def tensor_step(
 def packed_step(params: list[Tensor], grads: list[Tensor], statistics: Sequence[Tensor], c: Coefficients) -> None:
     """One step of many small tensors, whose statistics are flat."""
     mean, square, peak = _three(statistics)
-    u = flatten_dense_tensors(grads).to(mean.dtype)
-    for e, *kept in pieces([u, mean, square, peak]):
-        advance(e.sub_(kept[0]), *kept, c)
+    g, u = flatten_dense_tensors(grads), torch.empty_like(mean)
+    for h, e, *kept in pieces([g, u, mean, square, peak]):
+        advance(torch.sub(h, kept[0], out=e), *kept, c)
     if c.keep != 1.0:
         torch._foreach_mul_(params, c.keep)
     torch._foreach_add_(params, unflatten_dense_tensors(u, params), alpha=-c.rate)

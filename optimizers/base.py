@@ -24,7 +24,7 @@ from torch import Tensor
 from torch._C._nn import flatten_dense_tensors
 from torch.optim import Optimizer
 
-__all__ = ["OptimizerBase", "fraction", "local", "nonnegative", "wide"]
+__all__ = ["OptimizerBase", "fraction", "local", "nonnegative", "require_whole", "wide"]
 
 Options = dict[str, Any]  # of one parameter group, by name
 
@@ -126,7 +126,8 @@ class OptimizerBase(Optimizer):
 
     def _require_own(self, state_dict: Options) -> None:
         for group in state_dict["param_groups"]:
-            missing = sorted(set(self.defaults) - set(group))
+            # torch gives copies of an optimizer, and only them, a default of its own.
+            missing = sorted(set(self.defaults) - set(group) - {"differentiable"})
             if missing:
                 raise ValueError(
                     f"this state_dict is not that of {type(self).__name__}: its groups have no {', '.join(missing)}. "

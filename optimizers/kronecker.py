@@ -150,7 +150,16 @@ class KroneckerOptimizer(OptimizerBase):
                 if missing and first.step:
                     rule.changed(side, missing, group)
             found.append(side)
-        return Block(cell, *found)
+        begun = begun_elements(found, cell.count, bool(first.step), group)
+        return Block(cell, found[0], found[1], begun)
+
+
+def begun_elements(sides: list[Side | None], count: int, stepped: bool, group: Options) -> list[bool]:
+    """Which elements have a root that is kept and not zero; eps gives one to all, refresh=1 keeps none."""
+    if group["eps"] is not None or (stepped and group["refresh"] == 1):
+        return [True] * count
+    kept = [side.root for side in sides if side is not None and stepped]
+    return [all(flags) for flags in zip(*(P.flatten(1).any(1).tolist() for P in kept), strict=True)] or [False] * count
 
 
 def forget_others(bucket: Bucket, cuts: list[tuple[slice, slice]], group: Options) -> None:

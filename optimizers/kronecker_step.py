@@ -31,6 +31,7 @@ class Block:
     cell: Cell
     left: Side | None
     right: Side | None
+    begun: list[bool]  # which elements have a root: not those whose gradients were all zero so far
 
     def sides(self, G: Tensor) -> list[tuple[Side, Tensor]]:
         """Each side with the gradients as it sees them: its own axis first."""
@@ -55,7 +56,7 @@ def preconditioned(blocks: list[Block], matrices: list[Tensor], options: Options
     rule = root_rule(options["root"])
     directions: list[Tensor | None] = [None] * len(matrices)
     gradients = [block.cell.gather(matrices) for block in blocks]
-    taking = [takes(block, rule, options) for block in blocks]
+    taking = [takes(block, rule, options) or not all(block.begun) for block in blocks]
     norms = [torch.linalg.vector_norm(G, dim=(1, 2)) for G, due in zip(gradients, taking, strict=True) if due]
     seen = iter(zip(norms, host_lists(norms), strict=True))
     found = [
@@ -91,19 +92,35 @@ def observe(
 
     The direction, where a certificate found it on the way.
     """
-    largest = 1e-3 * torch.finfo(G.dtype).max ** 0.5  # a million squares beyond it overflow
-    live = [0.0 < length < largest for length in norms[1]]
-    which = None if all(live) else torch.tensor(live, device=G.device)
+    limits = torch.finfo(G.dtype)
+    least, most = (
+        1e3 * limits.tiny**0.5,
+        1e-3 * limits.max**0.5,
+    )  # squares, a million of them, and a millionth are normal
+    live = [least < length < most for length in norms[1]]
+    first = [alive and not begun for alive, begun in zip(live, block.begun, strict=True)]
+    taken = live if takes(block, rule, options) else first
+    which = None if all(taken) else torch.tensor(taken, device=G.device)
     for side, E in block.sides(G):
         if which is None:
             rule.observe(side, E, options)
-        elif any(live):
+        elif any(taken):
             part = side.part(which)
             rule.observe(part, E[which], options)
             side.put(which, part)
+    if any(first):
+        begin(block, rule, torch.tensor(first, device=G.device), options)
     if options["refresh"] != CERTIFICATE:
         return None
     return certified(block, rule, G, norms[0] if which is None else torch.where(which, norms[0], 0.0), options)
+
+
+def begin(block: Block, rule: Rule, first: Tensor, options: Options) -> None:  # (b,) bool
+    """Give the elements whose first gradient came late their roots now, not at the next refresh."""
+    if block.step:
+        for side in block.present:
+            rule.refresh_some(side, first, options)
+    block.begun = [begun or bool(new) for begun, new in zip(block.begun, first.tolist(), strict=True)]
 
 
 def certified(block: Block, rule: Rule, G: Tensor, lengths: Tensor, options: Options) -> Tensor | None:  # lengths: (b,)

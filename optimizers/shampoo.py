@@ -31,8 +31,8 @@ class Shampoo(KroneckerOptimizer):
     P²LP² - I exceeds `threshold`. `statistics` is the interval at which gradients enter L and R.
     `grafting`: the method whose step length is used, None for the plain step; then vectors, which otherwise take the
     method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks.
-    `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient that is zero, or whose square
-    overflows, does not enter the statistics.
+    `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient whose square
+    is zero or overflows does not enter the statistics.
 
     Raises ValueError for options that are not allowed.
     """

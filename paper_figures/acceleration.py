@@ -21,7 +21,7 @@ NAMES = {
     "accelerated": "accelerated",
     "projected": "accelerated, with projections",
 }
-LEAST = 1e-18
+LEAST = 1e-10
 
 
 @figure(
@@ -33,7 +33,7 @@ LEAST = 1e-18
         r"parameters with "
         r"eigenvalues $1/k^2$ in a random basis; $\eta=D/\sqrt2$, and $\eta=D$ accelerated, for the distance $D$ of the "
         r"start. Dotted grey: slopes "
-        r"$1/T$ and $1/T^2$. A bound holds with the largest distance along the run. Last panel, the negative control: "
+        r"$1/T$ and $1/T^2$. A bound holds with the largest distance along the run. Frames end at $10^{-10}$. Last panel, the negative control: "
         r"$f(x)=x_2$ on the unit disc, started at $e_1$; projected, the accelerated method is above what the theorem, "
         r"applied by force, would promise."
     ),
@@ -50,6 +50,7 @@ def draw(results: Results, fig: Figure) -> Table:
     for axes, (title, runs) in zip(grid.flat, panels, strict=False):
         rows += _panel(axes, runs)
         axes.set(title=title, xscale="log", yscale="log", xlabel="steps $T$")
+        axes.set_ylim(bottom=LEAST / 3)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
@@ -79,4 +80,5 @@ def _legend(fig: Figure, kinds: set[str]) -> None:
 
     handles = [Line2D([], [], color=COLORS[kind], label=NAMES[kind]) for kind in COLORS if kind in kinds]
     handles.append(Line2D([], [], color=PALETTE["grey"], label="bound", **BOUND))
-    fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    handles.append(Line2D([], [], color=PALETTE["grey"], label="$1/T$ and $1/T^2$", linestyle=":"))
+    fig.legend(handles=handles, loc="outside lower center", ncols=5)

@@ -66,7 +66,7 @@ def _panel(axes: Axes, results: Results) -> list[tuple]:
         beside = horizon * 1.07 ** (place - (len(groups) - 1) / 2)  # bars of different structures stand apart
         axes.errorbar(
             beside, mean, yerr=[mean - low, high - mean], color=style.color, marker=style.marker, markersize=3.5,
-            elinewidth=0.7, label=label(name),
+            elinewidth=0.5, label=label(name),
         )  # fmt: skip
         axes.plot(horizon, sharp, color=style.color, **BOUND)
         rows += [(name, *row) for row in zip(horizon.tolist(), mean, low, high, sharp, loose, strict=True)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paper_figures.base import Table, figure
-from paper_figures.style import label, look
+from paper_figures.style import label, log_axis, look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,4 +70,6 @@ def _panels(line: np.ndarray, ordered: list[StoredRun]) -> None:
     for axes in line:
         axes.set(xscale="log", ylim=(len(ordered) - 0.5, -0.5))
         axes.set_yticks(range(len(ordered)), [""] * len(ordered))
+        axes.margins(x=0.15)
+        log_axis(axes.xaxis)
     line[0].set_yticks(range(len(ordered)), [label(run.params["structure"]) for run in ordered])

@@ -86,12 +86,13 @@ def fully_sharded(make, mesh, rank):
 
     model = mlp()
     fully_shard(model, mesh=mesh)
-    optimizer = make(model)
+    optimizer = None
     try:
+        optimizer = make(model)
         for step in range(STEPS):
             optimizer.zero_grad()
             loss_of(model, step, slice(8 * rank, 8 * rank + 8)).backward()
             optimizer.step()
     except (TypeError, RuntimeError, NotImplementedError, ValueError) as error:
-        return f"{type(error).__name__}: {error}", optimizer.state_dict()["state"] == {}
+        return f"{type(error).__name__}: {error}", optimizer is None or optimizer.state_dict()["state"] == {}
     return [p.full_tensor().detach().clone() for p in model.parameters()]

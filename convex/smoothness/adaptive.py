@@ -76,6 +76,7 @@ def envelope_smoothness(
         raise ValueError(f"method must be one of {METHODS}, got {method!r}.")
     for operator in operators:
         operator.require(structure)
+    operators = _double(operators)
     if method in ("auto", "closed"):
         found = _closed(operators, structure)
         if found is not None:
@@ -94,10 +95,22 @@ def envelope_smoothness(
     return semidefinite_bracket([(A + A.T) / 2 for A in matrices], structure)
 
 
+def _double(operators: Sequence[SymmetricOperator]) -> list[SymmetricOperator]:
+    """In double precision, which every slack here counts on; a pair A, −A stays a pair."""
+    first = operators[0].double()
+    if _paired(operators):
+        return [first, NegatedOperator(first)]
+    return [first, *(operator.double() for operator in operators[1:])]
+
+
+def _paired(operators: Sequence[SymmetricOperator]) -> bool:
+    """Whether they are A and −A."""
+    return len(operators) == 2 and isinstance(operators[1], NegatedOperator) and operators[1].base is operators[0]
+
+
 def _closed(operators: Sequence[SymmetricOperator], structure: Structure) -> Bracket | None:
     """Of one A ⪰ 0, or of a pair A, −A."""
     first = operators[0]
     if len(operators) == 1 and first.psd:
         return closed_form(first, structure)
-    paired = len(operators) == 2 and isinstance(operators[1], NegatedOperator) and operators[1].base is first
-    return closed_form(first, structure) if paired else None
+    return closed_form(first, structure) if _paired(operators) else None

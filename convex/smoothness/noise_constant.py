@@ -17,12 +17,12 @@ from math import inf
 
 import numpy as np
 
-from convex.smoothness.bracket import Bracket, exact
+from convex.smoothness.bracket import Bracket
 from problems.domains import Domain
 from problems.operators import SymmetricOperator
 from problems.smooth.base import SmoothProblem
 from structures import Structure
-from structures.arrays import Array, asarray_like, namespace, tree_map
+from structures.arrays import Array, asarray_like, namespace, to_numpy, tree_map
 
 __all__ = ["adaptive_noise", "covariance_noise"]
 
@@ -31,7 +31,7 @@ def covariance_noise(covariance: SymmetricOperator, structure: Structure) -> flo
     """Tr P_H(Σ). Raises ValueError for a set that is not well-structured, for which E(Σ) does not determine P_H(Σ)."""
     if not structure.well_structured:
         raise ValueError(f"{structure} is not well-structured: Tr P_H(Σ) needs more than the projection of Σ.")
-    return float(structure.trace(structure.root(covariance.project(structure))))
+    return float(structure.trace(structure.root(covariance.double().project(structure))))
 
 
 def adaptive_noise(
@@ -46,11 +46,25 @@ def adaptive_noise(
     """
     covariance = problem.noise_covariance(domain)
     upper = inf if covariance is None else covariance_noise(covariance, structure)
-    if problem.exact_covariance:
-        return exact(upper, problem.dim, "Tr P_H(Σ), the covariance is Σ at every point")
+    if problem.exact_covariance and covariance is not None:
+        return _rounded(covariance, structure)
     lower = 0.0 if points is None else max(_at_point(problem, structure, x) for x in points)
     said = "" if points is not None else "the lower end is trivial, for no points were given"
     return Bracket(min(lower, upper), upper, "Tr P_H(Σ) of the declared bound of the covariance", said)
+
+
+def _rounded(covariance: SymmetricOperator, structure: Structure) -> Bracket:
+    """Tr P_H(Σ) with its rounding: an eigenvalue that is off by e has a root that is off by min(e/√λ, √(2e)) at most."""
+    factor = structure.factor(covariance.double().project(structure))
+    values, weights = to_numpy(factor.values), to_numpy(factor.weights)
+    error = 16.0 * structure.dim * float(np.finfo(np.float64).eps) * values  # relative, where nothing mixes entries
+    if np.any(to_numpy(factor.floor) > 0):
+        error = np.full_like(values, float(np.max(error)))
+    roots = np.sqrt(values)
+    slack = np.minimum(np.divide(error, roots, out=np.full_like(roots, inf), where=roots > 0), np.sqrt(2.0 * error))
+    middle, off = float(weights @ roots), float(weights @ slack)
+    method = "Tr P_H(Σ), the covariance is Σ at every point"
+    return Bracket(max(0.0, middle - off), middle + off, method)
 
 
 def _at_point(problem: SmoothProblem, structure: Structure, x: Array) -> float:

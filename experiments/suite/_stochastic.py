@@ -15,7 +15,7 @@ import numpy as np
 from problems.domains import Box, Domain, L2Ball, SpectralBall
 from problems.matrix_quadratic import gaussian_matrix_quadratic
 from problems.operators import DenseOperator
-from problems.smooth import EntryNoise, SmoothMatrixQuadratic, SmoothProblem, SmoothQuadratic, from_data_set
+from problems.smooth import EntryNoise, NoNoise, SmoothMatrixQuadratic, SmoothProblem, SmoothQuadratic, from_data_set
 from structures import (
     Circulant,
     ColumnScalar,
@@ -29,11 +29,21 @@ from structures import (
 )
 from theory.statistics import betting_upper_bound
 
-__all__ = ["CHOICES", "STRUCTURES", "choice_problem", "choice_structures", "interval", "own_ball", "rate_problem"]
+__all__ = [
+    "CHOICES",
+    "NOISE",
+    "STRUCTURES",
+    "choice_problem",
+    "choice_structures",
+    "interval",
+    "own_ball",
+    "rate_problem",
+]
 
 KINDS: tuple[type[Structure], ...] = (Scalar, Diagonal, Full, LeftKronecker, RightKronecker, RowScalar, ColumnScalar)
 STRUCTURES: dict[str, type[Structure]] = {kind.__name__: kind for kind in (*KINDS, Circulant)}
 SIDES = (3, 4)  # of the quadratics: 12 parameters
+NOISE = 0.02  # standard deviation of every entry of a quadratic's gradient
 SPREAD = 100.0  # condition number of the Hessians
 
 
@@ -80,20 +90,20 @@ def _hessian(inside: Structure | None, rng: np.random.Generator, shape: tuple[in
 
 def _quadratic(
     inside: type[Structure] | None, shape: tuple[int, ...], blocks: int = 0
-) -> Callable[[int], SmoothProblem]:
-    def make(seed: int) -> SmoothProblem:
+) -> Callable[[int, float], SmoothProblem]:
+    def make(seed: int, noise: float) -> SmoothProblem:
         rng = np.random.default_rng([seed, 17])
         A = _hessian(None if inside is None else inside(shape), rng, shape)
         if blocks:
             size = int(np.prod(shape)) // blocks
             A = DenseOperator(np.kron(np.eye(blocks), np.ones((size, size))) * A.dense(), shape)
-        return SmoothQuadratic(A, rng.standard_normal(shape), EntryNoise(0.02))
+        return SmoothQuadratic(A, rng.standard_normal(shape), EntryNoise(noise) if noise > 0 else NoNoise())
 
     return make
 
 
-# Eight quadratics of 12 parameters and two data sets. A positive definite matrix stays one when off-diagonal blocks are struck out.
-CHOICES: dict[str, Callable[[int], SmoothProblem]] = {
+# Eight quadratics of 12 parameters and two data sets. Striking out off-diagonal blocks keeps a matrix positive definite.
+CHOICES: dict[str, Callable[[int, float], SmoothProblem]] = {
     "diagonal": _quadratic(Diagonal, SIDES),
     "left": _quadratic(LeftKronecker, SIDES),
     "right": _quadratic(RightKronecker, SIDES),
@@ -102,15 +112,15 @@ CHOICES: dict[str, Callable[[int], SmoothProblem]] = {
     "circulant": _quadratic(Circulant, (12,)),
     "blocks": _quadratic(None, SIDES, blocks=2),
     "rotated": _quadratic(None, SIDES),
-    "breast cancer": lambda seed: from_data_set("breast_cancer", "logistic", alpha=1e-3, minibatch=8),
-    "iris": lambda seed: from_data_set("iris", "softmax", alpha=1e-3, minibatch=8),
+    "breast cancer": lambda seed, noise: from_data_set("breast_cancer", "logistic", alpha=1e-3, minibatch=8),
+    "iris": lambda seed, noise: from_data_set("iris", "softmax", alpha=1e-3, minibatch=8),
 }
 
 
 @cache
-def choice_problem(name: str, seed: int) -> SmoothProblem:
-    """One of the ten; the seed draws the quadratics and leaves data sets alone. Raises KeyError for an unknown name."""
-    return CHOICES[name](seed)
+def choice_problem(name: str, seed: int, noise: float = NOISE) -> SmoothProblem:
+    """One of the ten; seed and noise are for the quadratics and leave data sets alone. Raises KeyError for an unknown name."""
+    return CHOICES[name](seed, noise)
 
 
 def choice_structures(shape: tuple[int, ...]) -> list[Structure]:

@@ -24,8 +24,8 @@ from problems.smooth import EntryNoise, SmoothMatrixQuadratic, SmoothProblem, fr
 __all__ = ["StructuresTradeoff"]
 
 PROBLEMS: dict[str, Callable[[], SmoothProblem]] = {
-    "matrix quadratic": lambda: SmoothMatrixQuadratic(gaussian_matrix_quadratic(16), EntryNoise(0.01)),
-    "rotated": lambda: SmoothMatrixQuadratic(gaussian_matrix_quadratic(16, rotated=True), EntryNoise(0.01)),
+    "matrix quadratic": lambda: SmoothMatrixQuadratic(gaussian_matrix_quadratic(12), EntryNoise(0.01)),
+    "rotated": lambda: SmoothMatrixQuadratic(gaussian_matrix_quadratic(12, rotated=True), EntryNoise(0.01)),
     "breast cancer": lambda: from_data_set("breast_cancer", "logistic", alpha=1e-3, minibatch=8),
     "wine": lambda: from_data_set("wine", "softmax", alpha=1e-3, minibatch=8),
 }
@@ -64,4 +64,4 @@ class StructuresTradeoff(Experiment):
         return Result({"final": run.final(), "average": run.final("average")}, summary)
 
 
-SHAPES = {"matrix quadratic": (16, 16), "rotated": (16, 16), "breast cancer": (31,), "wine": (3, 13)}
+SHAPES = {"matrix quadratic": (12, 12), "rotated": (12, 12), "breast cancer": (31,), "wine": (3, 13)}

@@ -112,10 +112,11 @@ class Rule:
         off = ~(error <= options["threshold"])
         if not bool(off.any()):
             return False
-        self._refresh_some(side, off, options)
+        self.refresh_some(side, off, options)
         return True
 
-    def _refresh_some(self, side: Side, which: Tensor, options: Options) -> None:
+    def refresh_some(self, side: Side, which: Tensor, options: Options) -> None:  # which: (b,) bool
+        """Refresh the roots of some elements."""
         part = side.part(which)
         self.refresh([part], options)
         side.put(which, part)

@@ -16,7 +16,7 @@ from math import prod
 from typing import Self
 
 from structures import Structure
-from structures.arrays import Array, Coordinates, namespace, require_shape, tolerance
+from structures.arrays import Array, Coordinates, dtype_name, namespace, require_shape, tolerance
 from structures.roots import eigh
 
 __all__ = ["SymmetricOperator"]
@@ -51,6 +51,14 @@ class SymmetricOperator(ABC):
     @abstractmethod
     def beside(self, x: Array) -> Self:
         """The same operator in the namespace, dtype and device of `x`."""
+
+    def double(self) -> Self:
+        """The same numbers in double precision, on the same device; itself when it is there."""
+        x = self.like
+        if dtype_name(x) == "float64":
+            return self
+        xp = namespace(x)
+        return self.beside(xp.zeros((1,), dtype=xp.float64, device=x.device))
 
     @abstractmethod
     def apply(self, v: Array) -> Array:  # (..., *shape) -> (..., *shape)

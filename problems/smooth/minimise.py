@@ -27,7 +27,7 @@ from structures.arrays import to_numpy
 if TYPE_CHECKING:
     from problems.smooth.finite_sum import FiniteSum
 
-__all__ = ["Found", "minimise_on_host"]
+__all__ = ["Found", "lower_bound", "minimise_on_host"]
 
 LARGEST_DENSE = 1000
 STEPS = 100
@@ -48,7 +48,7 @@ def minimise_on_host(problem: FiniteSum) -> Found:
     x, step = _newton(host) if prod(problem.shape) <= LARGEST_DENSE else _many_parameters(host)
     arrived = host.convex and np.linalg.norm(step) <= ARRIVED * (1.0 + np.linalg.norm(x))
     upper = float(host.value(x))
-    return Found(Minimum(min(_lower(host, x, step), upper), upper), x if arrived else None)
+    return Found(Minimum(min(lower_bound(host, x, step), upper), upper), x if arrived else None)
 
 
 def _newton(host: FiniteSum) -> tuple[np.ndarray, np.ndarray]:
@@ -128,8 +128,8 @@ class _Hessian:
         return self._host.hessian_product(self._x, v.reshape(self._host.shape)).reshape(-1)
 
 
-def _lower(host: FiniteSum, x: np.ndarray, step: np.ndarray) -> float:
-    """The best of the bounds from below."""
+def lower_bound(host: FiniteSum, x: np.ndarray, step: np.ndarray) -> float:
+    """The best of the bounds from below that a point and a Newton step from it prove; any point will do."""
     floor = float(host.loss.floor)
     if not host.convex:
         return floor

@@ -61,6 +61,8 @@ OPERATORS = {
     "rank one, a single entry": GramOperator(np.eye(6)[2].reshape(1, *SHAPE)),
     "rank two": GramOperator(RNG.standard_normal((2, *SHAPE))),
     "ridge": ShiftedOperator(GramOperator(RNG.standard_normal((1, *SHAPE))), 0.7),
+    "ridge, indefinite": ShiftedOperator(DenseOperator(Q + Q.T, SHAPE), 0.3),
+    "ridge, indefinite and diagonal": ShiftedOperator(DiagonalOperator(-np.arange(6.0).reshape(SHAPE)), 2.0),
     "signed": DenseOperator(SIGNED @ SIGNED.T, SHAPE),
     "condition 1e12": DenseOperator((Q * np.logspace(0, -12, 6)) @ Q.T, SHAPE),
     "repeated": DenseOperator((Q * np.array([2.0, 2, 2, 1, 1, 0])) @ Q.T, SHAPE),
@@ -310,6 +312,22 @@ def test_a_robust_loss_that_is_not_convex_has_the_constant_of_its_curvature():
         assert np.linalg.eigvalsh(H - hessian)[0] >= -1e-12 and np.linalg.eigvalsh(H + hessian)[0] >= -1e-12
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_single_precision_data_get_the_bracket_of_their_exact_values(library):
+    import torch
+
+    thin = RNG.standard_normal((2, *SHAPE)).astype(np.float32)
+    stored = GramOperator(thin if library == "numpy" else torch.asarray(thin))
+    wide = GramOperator(thin.astype(np.float64))
+    for K in (Scalar(SHAPE), Diagonal(SHAPE), Full(SHAPE), LeftKronecker(SHAPE)):
+        found, expected = envelope_smoothness([stored], K), envelope_smoothness([wide], K)
+        assert found.upper == pytest.approx(expected.upper, rel=1e-5) and found.lower <= expected.upper
+        assert found.upper >= expected.lower and covariance_noise(stored, K) == pytest.approx(
+            covariance_noise(wide, K),
+            rel=1e-6,  # √eps for each null direction
+        )
+
+
 # --- noise ------------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +338,16 @@ def test_the_noise_constant_is_the_smallest_variance_over_the_structure(K):
     found = adaptive_noise(f, K)
     assert found.lower <= oracles.adaptive_norm(K, factors) * (1 + 1e-6)
     assert found.upper >= oracles.adaptive_norm(K, factors) * (1 - 1e-6)
+
+
+def test_the_rounding_of_a_singular_covariance_is_in_the_bracket():
+    thin = np.zeros((1, *SHAPE))
+    thin[0, 0, 0] = 1.0
+    f = SmoothQuadratic(DiagonalOperator(np.ones(SHAPE)), np.zeros(SHAPE), FactorNoise(thin, "signs"))
+    for K in (Full(SHAPE), Conjugated(Diagonal(SHAPE), Q), LeftKronecker(SHAPE)):
+        found = adaptive_noise(f, K)
+        exact = float(K.dual_norm(thin[0]))
+        assert found.lower <= exact * (1 + 1e-12) and exact * (1 - 1e-12) <= found.upper and found.width <= 1e-5
 
 
 def test_noise_at_a_point_is_below_the_declared_bound_and_entry_noise_is_exact():

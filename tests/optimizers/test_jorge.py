@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from optimizers import Jorge, Shampoo
+from optimizers import Jorge, OneSidedShampoo, Shampoo
 from optimizers.reference import jorge as literal
 from optimizers.roots.exact import inverse_root
 
@@ -80,6 +80,23 @@ def test_jorge_is_shampoo_with_another_root():
     }
     for rule in ("jorge", "sandwich"):
         assert np.array_equal(iterates(rule=rule, **options), iterates(Shampoo, root=rule, **options))
+
+
+@pytest.mark.parametrize("root", ["jorge", "sandwich"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_series_alone_is_applied_twice(side, root):
+    W, X = torch.nn.Parameter(torch.tensor(START)), START
+    options = {"momentum": 0.0, "grafting": None, "beta2": None, "eps": 0.2, "ridge": 1e-2, "refresh": 1}
+    optimizer = OneSidedShampoo([W], lr=0.1, root=root, side=side, **options)
+    k = M if side == "left" else N
+    P = 0.2**-0.25 * np.eye(k)
+    for G in GRADIENTS:
+        W.grad = torch.tensor(G)
+        optimizer.step()
+        E = (G @ G.T if side == "left" else G.T @ G) + 1e-2 * np.sum(G**2) / k * np.eye(k)
+        P = literal.root_step(P, E, None, 2, symmetric=root == "sandwich")
+        X = X - 0.1 * (P @ P @ G if side == "left" else G @ P @ P)
+    np.testing.assert_allclose(W.detach().numpy(), X, rtol=0.0, atol=1e-11)
 
 
 def test_without_eps_the_root_begins_at_the_first_gradient():

@@ -88,20 +88,21 @@ def test_no_root_in_use_is_off_by_much_more_than_the_threshold(kind):
         assert float(torch.linalg.matrix_norm(R, 2)) < 0.8
 
 
-def test_staleness_vouches_only_for_what_is_true():
-    generator = torch.Generator().manual_seed(2)
-    L = torch.eye(4, dtype=torch.float64)[None] * torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
-    ridge = 1e-2
-    options = {"beta2": 0.98, "ridge": ridge}
+@pytest.mark.parametrize("ridge", [1e-2, 1.0])
+@pytest.mark.parametrize("beta2", [0.98, 1.0])
+def test_staleness_vouches_only_for_what_is_true(beta2, ridge):
+    draw, eye = torch.Generator().manual_seed(2), torch.eye(4, dtype=torch.float64)
+    L = torch.diag(torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64))[None]
     A = inverse_root(L, 2, ridge)
-    side = Side(
-        4, True, {"stale": torch.stack([torch.ones(1), torch.zeros(1), A.square().sum().reshape(1)], -1).double()}
-    )
-    for _ in range(40):
-        G = 0.3 * torch.randn(1, 4, 3, generator=generator, dtype=torch.float64)
-        add_gram(L, G, 0.98, 0.02)
-        bound = grown_stale(side, (A @ G).square().sum((1, 2)), G.square().sum((1, 2)), options)
-        off = A @ (L + ridge_of(L, ridge) * torch.eye(4, dtype=torch.float64)) @ A - torch.eye(4, dtype=torch.float64)
+    side = Side(4, True, {"stale": torch.tensor([[1.0, 0.0, float(A.square().sum())]], dtype=torch.float64)})
+    for t in range(40):
+        # one direction at first, far above what is forgotten: there the bound has nothing to spare but the ridge
+        G = 20.0 * eye[None, :, :1] if t == 0 else 0.3 * torch.randn(1, 4, 3, generator=draw, dtype=torch.float64)
+        add_gram(L, G, beta2, 1.0 - beta2 if beta2 < 1.0 else 1.0)
+        bound = grown_stale(
+            side, (A @ G).square().sum((1, 2)), G.square().sum((1, 2)), {"beta2": beta2, "ridge": ridge}
+        )
+        off = A @ (L + ridge_of(L, ridge) * eye) @ A - eye
         assert float(torch.linalg.matrix_norm(off, 2)) <= float(bound) * (1 + 1e-10)
 
 

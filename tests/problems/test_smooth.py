@@ -23,6 +23,7 @@ from problems.smooth import (
     SmoothQuadratic,
 )
 from problems.smooth.audit import audit
+from problems.smooth.minimise import lower_bound
 from structures.arrays import to_numpy, tolerance
 
 ROBUST = [FiniteSum(Composite(loss, SquaredL2(a))) for loss in GemanMcClure.examples() for a in (0.0, 0.1)]
@@ -226,6 +227,29 @@ def test_the_minimum_is_bracketed_and_agrees_with_a_conic_solver(composite):
         assert high - low <= 1e-12
     x = f.solution
     assert x is not None and f.value(x) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("composite", RIDGED, ids=lambda c: f"{type(c.loss).__name__}-{c.penalty.strong_convexity}")
+def test_the_lower_end_holds_at_every_point_and_not_only_at_the_minimiser(composite):
+    f = FiniteSum(composite)
+    rng, units = np.random.default_rng(4), np.eye(f.dim).reshape(f.dim, *f.shape)
+    near = 0.0
+    for spread in (1e-4, 1e-2, 0.3, 1.0):
+        for _ in range(5):
+            x = f.solution + spread * rng.standard_normal(f.shape)
+            hessian = f.hessian_product(x, units).reshape(f.dim, f.dim)
+            step = -np.linalg.lstsq(hessian, f.gradient(x).reshape(-1), rcond=None)[0].reshape(f.shape)
+            low = lower_bound(f, x, step)
+            assert low <= f.minimum.upper * (1 + 1e-12)
+            near = max(near, low)
+    if composite.strong_convexity > 0:
+        assert near >= f.minimum.upper * (1 - 1e-4)  # a bound that is always true and says nothing would fail here
+
+
+def test_the_ridge_bound_is_sharp_where_the_function_is_nothing_but_the_ridge():
+    flat = FiniteSum(Composite(LeastSquares(np.zeros((1, 3)), np.ones(1)), SquaredL2(0.3)))
+    x = np.array([1.0, -2.0, 0.5])
+    assert lower_bound(flat, x, -x) == pytest.approx(flat.minimum.upper, rel=1e-12)
 
 
 def test_separable_data_have_an_infimum_and_no_solution():
