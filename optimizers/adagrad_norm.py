@@ -55,9 +55,11 @@ class AdaGradNorm(OptimizerBase):
             state["sum"] += float(torch.linalg.vector_norm(local(g, p), dtype=wide(g.dtype))) ** 2
         b = float(group["eps"]) + sum(self.state[p]["sum"] for p in group["params"] if self.state[p])
         if group["weight_decay"]:
-            torch._foreach_mul_(params, 1.0 - float(group["lr"]) * group["weight_decay"])
+            keep = 1.0 - float(group["lr"]) * group["weight_decay"]
+            torch._foreach_mul_(params, keep)  # pyright: ignore[reportPrivateImportUsage]
         if b > 0.0:
-            torch._foreach_add_(params, grads, alpha=-float(group["lr"]) / math.sqrt(b))
+            rate = float(group["lr"]) / math.sqrt(b)
+            torch._foreach_add_(params, grads, alpha=-rate)  # pyright: ignore[reportPrivateImportUsage]
 
     def check_state(self, p: Tensor, state: Options) -> None:
         if state and "sum" not in state:

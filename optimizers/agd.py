@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from optimizers.agd_update import Coefficients, coefficients, fused_step, packed_step, tensor_step
-from optimizers.base import OptimizerBase, Options, fraction, local, nonnegative, require_whole, wide
+from optimizers.base import OptimizerBase, Options, eagerly, fraction, local, nonnegative, require_whole, wide
 from optimizers.fused import run_fused
 from optimizers.pieces import ENTRIES, SMALL, Packs
 
@@ -116,10 +116,11 @@ class AGD(OptimizerBase):
     def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
         self._steps(group, params, grads, fuse=group["compile"] or torch.compiler.is_compiling())
 
-    @torch.compiler.disable  # the number of the step is a Python number, for which a compiler would start again each time
+    @eagerly  # the number of the step is a Python number, for which a compiler would start again each time
     def _steps(self, group: Options, params: list[Tensor], grads: list[Tensor], fuse: bool) -> None:
         if group["decay"] == "coupled" and group["weight_decay"]:
-            grads = list(torch._foreach_add(grads, params, alpha=group["weight_decay"]))
+            decayed = torch._foreach_add(grads, params, alpha=group["weight_decay"])  # pyright: ignore[reportPrivateImportUsage]
+            grads = list(decayed)
         alike = self._alike(group, params)
         if len(self.param_groups) == 1 and group["compile"] and len(alike) > 1:
             super().require_finite(params)

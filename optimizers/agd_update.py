@@ -65,15 +65,15 @@ def coefficients(options: dict[str, Any], delta: float, t: int, scale: float) ->
     return Coefficients(1.0 - decay, gain, forget, weight, delta * rest2 / root, limit, lr * rest2 / root), sigma
 
 
-def advance(e: Tensor, mean: Tensor, square: Tensor, peak: Tensor | None, c: Coefficients) -> Tensor:
+def advance(e: Tensor, statistics: Sequence[Tensor], c: Coefficients) -> Tensor:
     """Bring the statistics up to date in place, given e = g - m̂; e becomes the update in units of the rate."""
+    mean, square, *peak = statistics
     mean.add_(e, alpha=c.gain)
     if c.forget != 1.0:
         square.mul_(c.forget)
     square.addcmul_(e, e, value=c.weight)
-    if peak is not None:
-        torch.maximum(peak, square, out=peak)
-    D = torch.sqrt(square if peak is None else peak, out=e).clamp_min_(c.floor)
+    v = torch.maximum(peak[0], square, out=peak[0]) if peak else square
+    D = torch.sqrt(v, out=e).clamp_min_(c.floor)
     u = torch.div(mean, D, out=e)
     return u.clamp_(-c.limit, c.limit) if math.isfinite(c.limit) else u
 
@@ -82,12 +82,11 @@ def tensor_step(
     p: Tensor, g: Tensor, statistics: Sequence[Tensor], c: Coefficients, entries: int | None = None
 ) -> None:
     """One step of one tensor in place, in pieces of `entries`, or whole."""
-    mean, square, peak = _three(statistics)
     buffer = None
-    for q, h, *kept in pieces([p, g, mean, square, peak], entries or max(p.numel(), 1)):
+    for q, h, *kept in pieces([p, g, *statistics], entries or max(p.numel(), 1)):
         if buffer is None or buffer.shape != kept[0].shape:
             buffer = torch.empty_like(kept[0])
-        u = advance(torch.sub(h, kept[0], out=buffer), *kept, c)
+        u = advance(torch.sub(h, kept[0], out=buffer), kept, c)
         if c.keep != 1.0:
             q.mul_(c.keep)
         q.add_(u, alpha=-c.rate)
@@ -95,13 +94,13 @@ def tensor_step(
 
 def packed_step(params: list[Tensor], grads: list[Tensor], statistics: Sequence[Tensor], c: Coefficients) -> None:
     """One step of many small tensors, whose statistics are flat."""
-    mean, square, peak = _three(statistics)
-    g, u = flatten_dense_tensors(grads), torch.empty_like(mean)
-    for h, e, *kept in pieces([g, u, mean, square, peak]):
-        advance(torch.sub(h, kept[0], out=e), *kept, c)
+    g, u = flatten_dense_tensors(grads), torch.empty_like(statistics[0])
+    for h, e, *kept in pieces([g, u, *statistics]):
+        advance(torch.sub(h, kept[0], out=e), kept, c)
     if c.keep != 1.0:
-        torch._foreach_mul_(params, c.keep)
-    torch._foreach_add_(params, unflatten_dense_tensors(u, params), alpha=-c.rate)
+        torch._foreach_mul_(params, c.keep)  # pyright: ignore[reportPrivateImportUsage]
+    updates = unflatten_dense_tensors(u, params)
+    torch._foreach_add_(params, updates, alpha=-c.rate)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def fused_step(numbers: Tensor, params: list[Tensor], grads: list[Tensor], *statistics: list[Tensor]) -> Tensor:
@@ -110,22 +109,17 @@ def fused_step(numbers: Tensor, params: list[Tensor], grads: list[Tensor], *stat
     The numbers of the step are entries of a tensor, in the order of `Coefficients`.
     """
     keep, gain, forget, weight, floor, limit, rate = numbers.unbind()
-    fine = torch.isfinite(torch.stack([g.sum(dtype=numbers.dtype) for g in grads]).sum())
-    for p, g, *own in zip(params, grads, *statistics, strict=True):
-        mean, square, peak = _three(own)
+    total = torch.zeros_like(keep)
+    for g in grads:
+        total = total + g.sum(dtype=numbers.dtype)
+    fine = torch.isfinite(total)
+    for p, g, mean, square, *peak in zip(params, grads, *statistics, strict=True):
         e = g.to(mean.dtype) - mean
         new_mean = mean + gain * e
         new_square = forget * square + weight * e * e
-        v = new_square if peak is None else torch.maximum(peak, new_square)
+        v = torch.maximum(peak[0], new_square) if peak else new_square
         u = torch.clamp(new_mean / torch.maximum(v.sqrt(), floor), -limit, limit)
         p.copy_(torch.where(fine, (keep * p - rate * u).to(p.dtype), p))
-        mean.copy_(torch.where(fine, new_mean, mean))
-        square.copy_(torch.where(fine, new_square, square))
-        if peak is not None:
-            peak.copy_(torch.where(fine, v, peak))
+        for old, new in zip((mean, square, *peak), (new_mean, new_square, v), strict=False):
+            old.copy_(torch.where(fine, new, old))
     return fine
-
-
-def _three(statistics: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Mean, square, and the largest square with AMSGrad."""
-    return statistics[0], statistics[1], statistics[2] if len(statistics) > 2 else None

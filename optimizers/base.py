@@ -17,16 +17,26 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 from torch._C._nn import flatten_dense_tensors
 from torch.optim import Optimizer
 
-__all__ = ["OptimizerBase", "fraction", "local", "nonnegative", "require_whole", "wide"]
+__all__ = ["OptimizerBase", "eagerly", "fraction", "local", "nonnegative", "require_whole", "wide"]
 
 Options = dict[str, Any]  # of one parameter group, by name
+PLAIN = (
+    Tensor,
+    torch.nn.Parameter,
+)  # what is surely no DTensor: to ask a tensor for an attribute that it lacks is slow
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def eagerly(function: F) -> F:
+    """The function, of which a compiled step makes no part of its graph."""
+    return torch.compiler.disable(function)  # pyright: ignore[reportReturnType]
 
 
 class OptimizerBase(Optimizer):
@@ -74,10 +84,12 @@ class OptimizerBase(Optimizer):
         for group, params in work:
             if params:
                 grads = [p.grad for p in params]
-                self.update(group, params, torch._foreach_neg(grads) if group.get("maximize") else grads)
+                if group.get("maximize"):
+                    grads = list(torch._foreach_neg(grads))  # pyright: ignore[reportPrivateImportUsage]
+                self.update(group, params, grads)
         return loss
 
-    @torch.compiler.disable
+    @eagerly
     def require_usable(self, params: list[Tensor]) -> None:
         """Raise unless every gradient is dense and finite.
 
@@ -162,6 +174,8 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 def local(t: Tensor, like: Tensor | None = None) -> Tensor:
     """What of a tensor lives here: a DTensor's shard (placed as `like`), any other tensor itself."""
+    if type(t) in PLAIN:
+        return t
     placements = getattr(like, "placements", None)
     if placements is not None and getattr(t, "placements", placements) != placements:
         t = t.redistribute(placements=placements)  # pyright: ignore[reportAttributeAccessIssue]

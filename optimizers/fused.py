@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -42,7 +42,9 @@ def _compiled(
         return (function(tensors[0], *lists),)
 
     with torch.no_grad():
-        examples = [torch.empty_strided(shape, stride, dtype=d, device=where) for shape, stride, d, where in layouts]
+        examples: list[Any] = [
+            torch.empty_strided(shape, stride, dtype=d, device=where) for shape, stride, d, where in layouts
+        ]
         graph = make_fx(flattened, tracing_mode="fake")(*examples)
         # Layouts were compared already.
-        return inductor.compile(graph, examples, options={"size_asserts": False})
+        return cast(Callable[..., Any], inductor.compile(graph, examples, options={"size_asserts": False}))

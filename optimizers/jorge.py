@@ -34,7 +34,8 @@ class Jorge(KroneckerOptimizer):
     """Jorge with the literal series (`rule` "jorge") or the symmetric one ("sandwich").
 
     `order` is that of the series, 1 to 3 in the paper. `eps` is L_0 = eps·I; None starts from the first gradient.
-    `beta2` None is the dynamic rule. Other options as in `optimizers.Shampoo`.
+    `beta2` None is the dynamic rule, a number its least value. Other options as in `optimizers.Shampoo`. Keep the grafting:
+    an update lets L at most double along a direction, which cannot follow a gradient that the plain step itself enlarges.
 
     Raises ValueError for options that are not allowed.
     """

@@ -64,7 +64,7 @@ def preconditioned(blocks: list[Block], matrices: list[Tensor], options: Options
         for block, G, due in zip(blocks, gradients, taking, strict=True)
     ]
     if options["refresh"] != CERTIFICATE:
-        due = [block for block in blocks if block.step % options["refresh"] == 0]
+        due = [block for block in blocks if is_due(block.step, options["refresh"], rule)]
         rule.refresh([side for block in due for side in block.present], options)
     for block, G, D in zip(blocks, gradients, found, strict=True):
         block.cell.scatter(multiplied(block, rule, G) if D is None else D, directions)
@@ -77,6 +77,15 @@ def takes(block: Block, rule: Rule, options: Options) -> bool:
     """Whether the gradient of this step enters the statistics."""
     interval = "refresh" if rule.series and options["refresh"] != CERTIFICATE else "statistics"
     return block.step % int(options[interval]) == 0
+
+
+def is_due(step: int, interval: int, rule: Rule) -> bool:
+    """Whether roots are taken: one step out of so many; exact roots also at 1, 2, 4, 8, ... before the first interval is over.
+
+    The first statistic is that of one gradient, of low rank: its root, kept for a whole interval, would lead astray.
+    """
+    early = not rule.series and step < interval and step & (step - 1) == 0
+    return early or step % interval == 0
 
 
 def multiplied(block: Block, rule: Rule, G: Tensor) -> Tensor:  # (b, r, c)

@@ -22,20 +22,18 @@ ENTRIES = 131072  # five float32 tensors of this length are 2.5 MB: the second-l
 SMALL = 16384  # a copy of that many entries costs less than a call or two
 
 
-def pieces(tensors: Sequence[Tensor | None], entries: int = ENTRIES) -> Iterator[Sequence[Tensor | None]]:
-    """Views of tensors of one shape (None stays None) with at most `entries` entries, which together are all of them.
+def pieces(tensors: Sequence[Tensor], entries: int = ENTRIES) -> Iterator[Sequence[Tensor]]:
+    """Views of tensors of one shape with at most `entries` entries, which together are all of them.
 
     Tensors that are not contiguous, or not in the memory of a processor, come whole.
     """
-    size = max(t.numel() for t in tensors if t is not None)
-    if size <= entries or not all(t is None or (t.is_contiguous() and t.device.type == "cpu") for t in tensors):
+    size = tensors[0].numel()
+    if size <= entries or not all(t.is_contiguous() and t.device.type == "cpu" for t in tensors):
         yield tensors
         return
-    length = -(-size // -(-size // entries))
     # Views of parameters must not be followed by autograd, which costs more than some of the passes.
-    cut = [None if t is None else t.detach().view(-1).unsafe_split(length) for t in tensors]
-    for k in range(-(-size // length)):
-        yield [None if each is None else each[k] for each in cut]
+    length = -(-size // -(-size // entries))
+    yield from zip(*(t.detach().view(-1).unsafe_split(length) for t in tensors), strict=True)
 
 
 class Packs:

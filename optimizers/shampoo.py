@@ -27,8 +27,9 @@ class Shampoo(KroneckerOptimizer):
     `beta2`: 1 sums the statistics, a number < 1 averages them, None weighs each gradient by |X|_F/(1 + |X|_F).
     `eps` ≥ 0 starts them at eps·I; None starts exact roots from nothing and series from the first gradient.
     `ridge`·Tr L/n is added to their eigenvalues. `root`: "eigh", "sandwich" or "jorge" (series of this `order`; they take a
-    gradient in only when they refresh). `refresh` is an interval in steps, or "certificate": when a random probe of
-    P²LP² - I exceeds `threshold`. `statistics` is the interval at which gradients enter L and R.
+    gradient in only when they refresh). `refresh` is an interval in steps (exact roots are also taken at steps 1, 2, 4, ...
+    of the first one), or "certificate": when a random probe of P²LP² - I exceeds `threshold`. `statistics` is the interval
+    at which gradients enter L and R.
     `grafting`: the method whose step length is used, None for the plain step; then vectors, which otherwise take the
     method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks.
     `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient whose square

@@ -32,8 +32,8 @@ LEAST = 1e-10
         r"Gap $f - f_*$ (solid) and bound (dashed) of structured AdaGrad with exact gradients on a quadratic of 36 "
         r"parameters with "
         r"eigenvalues $1/k^2$ in a random basis; $\eta=D/\sqrt2$, and $\eta=D$ accelerated, for the distance $D$ of the "
-        r"start. Dotted grey: slopes "
-        r"$1/T$ and $1/T^2$. A bound holds with the largest distance along the run. Frames end at $10^{-10}$. Last panel, the negative control: "
+        r"start. A bound holds with the largest distance along the run. Frames end at $10^{-10}$. Last panel, the negative "
+        r"control: "
         r"$f(x)=x_2$ on the unit disc, started at $e_1$; projected, the accelerated method is above what the theorem, "
         r"applied by force, would promise."
     ),

@@ -33,9 +33,9 @@ def caption(results: Results) -> str:
     (bound_from, loss_from), (bound_to, loss_to) = factors
     return (
         r"Matrix quadratic on $n\times n$ matrices, $X_0=0$, Gaussian $X^*$, exact gradients. The bounds of full-matrix AdaGrad "
-        r"and of one-sided Shampoo have the same $\Lambda$ and differ by $n\|X^*\|_F^2/\|X^*\|_{\rm op}^2\approx n^2/4$. Losses are "
-        "those of the averages after the last step, each method at its best step size. "
-        f"From n = {first[0][0]} to n = {last[0][0]} the ratio of the bounds goes from {bound_from:.3g} to {bound_to:.4g} "
+        r"and of one-sided Shampoo have the same $\Lambda$ and differ by $n\|X^*\|_F^2/\|X^*\|_{\rm op}^2\approx n^2/4$. Losses "
+        "are those of the averages after the last step, each method at its best step size. "
+        f"From n = {first[0][0]} to n = {last[0][0]} the ratio of bounds goes from {bound_from:.3g} to {bound_to:.4g} "
         f"and that of the losses from {loss_from:.3g} to {loss_to:.3g}: the bound names the winner and not the margin."
     )
 

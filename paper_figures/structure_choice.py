@@ -82,7 +82,7 @@ def draw(results: Results, fig: Figure) -> Table:
     for axes, (runs, name) in zip(grid, parts, strict=True):
         found = [outcome(run) for run in runs]
         _panel(axes, found, problems)
-        axes.set_title(name)
+        axes.set(title=name, xlabel="final suboptimality over the winner's")
         rows += [
             (
                 name,
@@ -95,7 +95,6 @@ def draw(results: Results, fig: Figure) -> Table:
         ]
     grid[0].set_yticks(range(len(problems)), problems)
     grid[0].set_ylim(len(problems) - 0.5, -0.5)
-    fig.supxlabel("final suboptimality over the winner's", fontsize=9)
     handles, names = grid[0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=3)
     columns = [text for rule in RULES for text in (rule, f"{rule}_loss")]

@@ -31,7 +31,7 @@ OF_PROBLEM = {
 }
 SIZES: dict[str, dict[str, Any]] = {
     "ci": {"horizons": (4, 16), "seeds": 16, "problems": ("matrix quadratic",)},
-    "laptop": {"horizons": (4, 16, 64, 256), "seeds": 64, "problems": tuple(OF_PROBLEM)},
+    "laptop": {"horizons": (4, 12, 40, 128), "seeds": 64, "problems": tuple(OF_PROBLEM)},
     "paper": {"horizons": (4, 16, 64, 256, 1024, 4096), "seeds": 200, "problems": tuple(OF_PROBLEM)},
 }
 

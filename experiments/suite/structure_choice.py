@@ -2,9 +2,9 @@ r"""How often `choose_structure` picks the structure that wins, on eight quadrat
 
 .. math:: \text{regretted} = \frac{f_{\text{chosen}}(x_T) - f_*}{\min_{\mathcal H} f_{\mathcal H}(x_T) - f_*} \ge 1
 
-Every candidate runs from the same start, with stochastic gradients and (the quadratics) with exact ones, each at its best step size of the same grid in units of
-its own norm; the winner has the smallest mean of the last iterates over seeds. Beside the choice stand the smallest
-promise of the theorem (the comparison's first row) and the diagonal.
+Every candidate runs from the same start, with stochastic gradients and (the quadratics) with exact ones, each at its best
+step size of the same grid in units of its own norm; the winner has the smallest mean of the last iterates over seeds.
+Beside the choice stand the smallest promise of the theorem (the comparison's first row) and the diagonal.
 
 Source: `convex.smoothness.choose`; the promise alone is known to mislead on rotated and block problems.
 """

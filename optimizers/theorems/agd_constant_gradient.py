@@ -12,7 +12,7 @@ Source: derived here (docs/proofs/agd.md#constant-gradients).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class AGDConstantGradient(Theorem):
         yield Example("fast forgetting, without momentum", lambda: _run(1e-30, 100, beta1=0.0, beta2=0.9))
 
     def controls(self) -> Iterator[Example]:
-        clipped = {"clip": "auto"}
+        clipped: dict[str, Any] = {"clip": "auto"}
         yield Example(
             "the clip, through the door", lambda: _run(1e-30, 2000, **clipped), expect=("HYPOTHESIS_FAILED",),
             breaks="published",

@@ -9,7 +9,7 @@ Source: derived here (docs/proofs/agd.md#switch); the switch is Yue et al. 2023.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -96,7 +96,7 @@ class AGDSGDLimit(Theorem):
         )  # fmt: skip
 
 
-def _quadratic(delta: float, lr=0.5, **options) -> AGDRun:
+def _quadratic(delta: float, lr: float | Callable[[int], float] = 0.5, **options) -> AGDRun:
     rng = np.random.default_rng(3)
     curvature = np.array([1.0, 10.0, 0.1])
     rule = Recursion(lr=lr, delta=delta, **{"beta2": 0.99, **options})
