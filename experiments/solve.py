@@ -9,17 +9,15 @@ Source: the estimators of `convex`; this file only reads, calls and reports.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments.files import write_synced
+from experiments.options import at_least_zero, count, number, positive, replace_file, require_writable, seed_number
 from experiments.solve_report import archive, block, reached, report
 
 __all__ = ["HELP", "LOSSES", "declare", "solve"]
@@ -74,23 +72,23 @@ def declare(subparsers: Any) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help="svmlight, CSV or npz")
     add("--loss", choices=LOSSES, default="logistic", help="what is minimised (%(default)s)")
-    add("--alpha", type=_at_least_zero, default=1e-4, metavar="A", help="strength of the penalty (%(default)s)")
+    add("--alpha", type=at_least_zero, default=1e-4, metavar="A", help="strength of the penalty (%(default)s)")
     add("--l1-ratio", type=_share, default=0.0, metavar="R", help="0 is L2 only, 1 is L1 only (%(default)s)")
     add(
         "--epsilon",
-        type=_positive,
+        type=positive,
         metavar="E",
         help="where huber turns linear, in units of y (1.35)",
     )
     add("--no-intercept", action="store_true", help="no constant")
     add("--balanced", action="store_true", help="weigh the classes by the inverse of their frequencies")
-    add("--tol", type=_positive, default=1e-6, metavar="T", help="duality gap to reach (%(default)s)")
-    add("--max-iter", type=_count, default=1000, metavar="N", help="most passes over the data (%(default)s)")
-    add("--n-features", type=_count, metavar="D", help="svmlight: features there are, if more than the file shows")
+    add("--tol", type=positive, default=1e-6, metavar="T", help="duality gap to reach (%(default)s)")
+    add("--max-iter", type=count, default=1000, metavar="N", help="most passes over the data (%(default)s)")
+    add("--n-features", type=count, metavar="D", help="svmlight: features there are, if more than the file shows")
     add("--label-column", metavar="COLUMN", help="csv: index (the first is 0, -1 the last) or name (the last)")
     add("--header", action=argparse.BooleanOptionalAction, help="csv: the first line has names or not (as it looks)")
     add("--output", type=Path, metavar="FILE.npz", help="where to write the coefficients; replaced in one step")
-    add("--seed", type=_seed, default=0, help="of the mini-batches (%(default)s)")
+    add("--seed", type=seed_number, default=0, help="of the mini-batches (%(default)s)")
     return parser
 
 
@@ -102,7 +100,7 @@ def solve(
     from problems.readers import read
 
     if options.output is not None:
-        _require_writable(parser, options.output)
+        require_writable(parser, options.output)
     if options.balanced and options.loss in REGRESSION:
         parser.error(f"--balanced weighs classes, and --loss {options.loss} has none")
     if options.epsilon is not None and options.loss != "huber":
@@ -130,7 +128,7 @@ def solve(
     print(block(report(options, data, model, read_in, seconds)))
     if options.output is not None:
         try:
-            _write(options.output, archive(options, data, model, seconds))
+            replace_file(options.output, archive(options, data, model, seconds))
         except OSError as error:
             print(f"cannot write {options.output}: {error}; what was there is as it was", file=sys.stderr)
             return 1
@@ -168,52 +166,5 @@ def _short_warnings() -> Iterator[None]:
         print(f"note: {warning.message}", file=sys.stderr)
 
 
-def _require_writable(parser: argparse.ArgumentParser, path: Path) -> None:
-    """Say before the work, not after it, that the result has nowhere to go."""
-    path = path.resolve()
-    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        parser.error(f"--output {path}: its folder must exist, and it must name a file")
-
-
-def _write(path: Path, data: bytes) -> None:
-    path = path.resolve()  # what a link points to is replaced, not the link
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        write_synced(beside, data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _number(text: str, allowed: str, low: float, high: float, open_below: bool = False) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not (low < value <= high if open_below else low <= value <= high):
-        raise argparse.ArgumentTypeError(f"must be {allowed}, got {text}")
-    return value
-
-
-def _at_least_zero(text: str) -> float:
-    return _number(text, "a finite number of at least 0", 0.0, sys.float_info.max)
-
-
-def _positive(text: str) -> float:
-    return _number(text, "a finite number above 0", 0.0, sys.float_info.max, open_below=True)
-
-
 def _share(text: str) -> float:
-    return _number(text, "a number between 0 and 1", 0.0, 1.0)
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and int(text) >= 1):
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not (text.isdecimal() and int(text) < 2**32):
-        raise argparse.ArgumentTypeError(f"must be an integer from 0 to {2**32 - 1}, got {text}")
-    return int(text)
+    return number(text, "a number between 0 and 1", 0.0, 1.0)

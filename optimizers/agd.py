@@ -21,7 +21,7 @@ from torch import Tensor
 
 from optimizers.agd_update import Coefficients, coefficients, fused_step, packed_step, tensor_step
 from optimizers.base import OptimizerBase, Options, eagerly, fraction, local, nonnegative, require_whole, wide
-from optimizers.fused import run_fused
+from optimizers.fused import Fused
 from optimizers.pieces import ENTRIES, SMALL, Packs
 
 __all__ = ["AGD"]
@@ -174,7 +174,8 @@ class AGD(OptimizerBase):
     def _fused(self, group: Options, x: _Part, c: Coefficients, dtype: torch.dtype) -> bool:
         """Whether the step was taken: not when the sum of the gradients is not finite."""
         statistics = [[local(state[name]) for state in x.states] for name in _names(group)]
-        return bool(run_fused(fused_step, torch.tensor(c, dtype=dtype), x.params, x.grads, *statistics))
+        run = self.__dict__.setdefault("_compiled", {}).setdefault(dtype, Fused(fused_step))
+        return bool(run(torch.tensor(c, dtype=dtype), [x.params, x.grads], statistics))
 
     def _eager(self, group: Options, x: _Part, c: Coefficients) -> None:
         names = _names(group)

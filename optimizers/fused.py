@@ -10,27 +10,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, cast
+from operator import is_
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-__all__ = ["run_fused"]
+__all__ = ["Fused"]
 
-Layout = tuple[Any, ...]
+Layout = tuple[torch.Size, tuple[int, ...], torch.dtype, torch.device]
+Compiled = Callable[..., tuple[Tensor]]
 
 
-def run_fused(function: Callable[..., Tensor], numbers: Tensor, *lists: list[Tensor]) -> Tensor:
-    """``function(numbers, *lists)``, compiled: a tensor. Raises what the compiler raises when there is none."""
-    flat = [numbers, *(t for each in lists for t in each)]
-    layouts = tuple([(t.shape, t.stride(), t.dtype, t.device) for t in flat])
-    return _compiled(function, layouts, tuple(map(len, lists)))(*flat)[0]
+class _Call(NamedTuple):
+    """What the last call was made for: the same lists of kept tensors, at the same places, and other tensors like those."""
+
+    kept: list[Tensor]
+    places: list[int]
+    others: list[Any]
+    compiled: Compiled
+
+
+class Fused:
+    """``function(numbers, *others, *kept)`` of lists of tensors, compiled.
+
+    `kept` are the tensors of every call, as long as nobody replaces them; only where they are is looked at again.
+    """
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        self._function = function
+        self._last: _Call | None = None
+
+    def __call__(self, numbers: Tensor, others: list[list[Tensor]], kept: list[list[Tensor]]) -> Tensor:
+        """What the function returns. Raises what the compiler raises when there is none."""
+        given, own = [t for each in others for t in each], [t for each in kept for t in each]
+        seen = [(t.shape, t.stride(), t.dtype, t.get_device()) for t in given]
+        places = [t.data_ptr() for t in own]
+        last = self._last
+        if last is None or last.places != places or last.others != seen or not all(map(is_, last.kept, own)):
+            layouts = tuple([(t.shape, t.stride(), t.dtype, t.device) for t in (numbers, *given, *own)])
+            lengths = tuple(len(each) for each in (*others, *kept))
+            last = self._last = _Call(own, places, seen, _compiled(self._function, layouts, lengths))
+        return last.compiled(numbers, *given, *own)[0]
 
 
 @lru_cache(maxsize=128)
-def _compiled(
-    function: Callable[..., Tensor], layouts: tuple[Layout, ...], lengths: tuple[int, ...]
-) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Tensor], layouts: tuple[Layout, ...], lengths: tuple[int, ...]) -> Compiled:
     import torch._inductor as inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -47,4 +72,4 @@ def _compiled(
         ]
         graph = make_fx(flattened, tracing_mode="fake")(*examples)
         # Layouts were compared already.
-        return cast(Callable[..., Any], inductor.compile(graph, examples, options={"size_asserts": False}))
+        return cast(Compiled, inductor.compile(graph, examples, options={"size_asserts": False}))

@@ -140,7 +140,7 @@ def certified(block: Block, rule: Rule, G: Tensor, lengths: Tensor, options: Opt
     D = None
     if "stale" in block.present[0].tensors:  # then it is the only one
         D = multiplied(block, rule, G)
-        image = torch.linalg.vector_norm(D, dim=(1, 2)).square() * (lengths > 0.0)
+        image = torch.where(lengths > 0.0, torch.linalg.vector_norm(D, dim=(1, 2)).square(), 0.0)
         bound = grown_stale(block.present[0], image, lengths.square(), options)
         if bool((bound <= options["threshold"]).all()):
             return D

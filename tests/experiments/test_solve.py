@@ -155,7 +155,7 @@ def test_an_output_that_cannot_be_written_leaves_what_was_there(call, problem, t
     (tmp_path / "out").mkdir()
     target = tmp_path / "out" / "model.npz"
     target.write_bytes(b"the old one")
-    monkeypatch.setattr("experiments.solve.write_synced", fails)
+    monkeypatch.setattr("experiments.files.write_synced", fails)
     status, _, err = call(problem[0], "--output", target)
     assert status == 1 and "disk full" in err
     assert [path.name for path in target.parent.iterdir()] == ["model.npz"] and target.read_bytes() == b"the old one"

@@ -88,6 +88,20 @@ def test_no_root_in_use_is_off_by_much_more_than_the_threshold(kind):
         assert float(torch.linalg.matrix_norm(R, 2)) < 0.8
 
 
+@pytest.mark.parametrize("kind", [Shampoo, OneSidedShampoo])
+def test_the_step_is_taken_with_the_root_that_the_certificate_left(kind):
+    p = torch.nn.Parameter(torch.zeros(6, 8, dtype=torch.float64))
+    optimizer = kind([p], lr=1.0, refresh="certificate", beta2=0.9, momentum=0.0, grafting=None)
+    for G in stream(40, (6, 8), jump=20):
+        before = p.detach().clone()
+        p.grad = G.clone()
+        optimizer.step()
+        state = optimizer.state[p]
+        D = state["left_root"][0] @ G
+        D = D @ state["right_root"][0] if kind is Shampoo else D
+        torch.testing.assert_close(before - p.detach(), D, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("ridge", [1e-2, 1.0])
 @pytest.mark.parametrize("beta2", [0.98, 1.0])
 def test_staleness_vouches_only_for_what_is_true(beta2, ridge):

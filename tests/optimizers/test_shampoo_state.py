@@ -293,6 +293,30 @@ def test_options_may_change_on_the_way(start, change):
         assert torch.isfinite(p).all() and not torch.equal(p, q)
 
 
+@pytest.mark.parametrize(
+    ("start", "change", "names"),
+    [
+        ({"refresh": 10}, {"refresh": 1}, {"statistic"}),
+        ({"refresh": 1}, {"refresh": 100}, {"statistic", "root"}),
+        ({"refresh": 10}, {"root": "sandwich"}, {"series"}),
+        ({"root": "sandwich"}, {"refresh": "certificate"}, {"series", "statistic"}),
+        ({"root": "sandwich", "refresh": "certificate"}, {"root": "eigh", "refresh": 5}, {"statistic", "root"}),
+        ({"max_size": 2}, {"max_size": 100}, {"statistic", "root"}),
+    ],
+)
+def test_after_a_change_the_state_is_that_of_the_new_options_and_in_use(start, change, names):
+    params = make(shapes=[(6, 4)])
+    optimizer = Shampoo(params, **start)
+    for t in range(3):
+        step(optimizer, params, t)
+    optimizer.param_groups[0].update(change)
+    step(optimizer, params, 3)
+    state = optimizer.state[params[0]]
+    assert {key for key in state if key.startswith("left_")} == {f"left_{name}" for name in names}
+    assert all(len(state[f"left_{name}"]) == 1 and state[f"left_{name}"][0].shape == (6, 6) for name in names)
+    assert all(bool(state[f"left_{name}"][0].any()) for name in names)
+
+
 def test_a_replaced_state_tensor_is_used():
     params, others = make(), make()
     one, two = Shampoo(params), Shampoo(others)
