@@ -102,10 +102,8 @@ def observe(
     The direction, where a certificate found it on the way.
     """
     limits = torch.finfo(G.dtype)
-    least, most = (
-        1e3 * limits.tiny**0.5,
-        1e-3 * limits.max**0.5,
-    )  # squares, a million of them, and a millionth are normal
+    # Squares, a million of them, and a millionth of one are normal numbers.
+    least, most = 1e3 * limits.tiny**0.5, 1e-3 * limits.max**0.5
     live = [least < length < most for length in norms[1]]
     first = [alive and not begun for alive, begun in zip(live, block.begun, strict=True)]
     taken = live if takes(block, rule, options) else first

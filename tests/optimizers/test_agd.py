@@ -107,6 +107,19 @@ def test_without_a_clip_a_constant_gradient_makes_the_steps_grow():
     assert abs(free[0].item()) > 2 * abs(clipped[0].item()) > 0
 
 
+def test_the_clip_bounds_the_longest_step_and_the_overshoot_and_arrives_later():
+    """On |x - 20| from 0: its price is as real as its use."""
+    walks = {}
+    for clip in (None, "auto"):
+        records = steps(Recursion(lr=1e-2, delta=1e-8, clip=clip), np.zeros(1), lambda t, x: np.sign(x - 20.0), 3000)
+        walks[clip] = np.array([record.after[0] for record in records])
+    longest = {clip: np.max(np.abs(np.diff(walk))) for clip, walk in walks.items()}
+    assert longest["auto"] == pytest.approx(1e-2 / (1 - 0.9), rel=1e-6)
+    assert longest[None] > 1.2 * longest["auto"]
+    assert np.max(walks["auto"]) < np.max(walks[None])
+    assert np.argmax(walks["auto"] >= 20) > np.argmax(walks[None] >= 20) > 0
+
+
 def test_maximize_climbs_where_minimising_descends():
     start, slopes = problem([(3, 4)])
     down, _ = trained(start, slopes)

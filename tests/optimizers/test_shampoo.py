@@ -110,13 +110,13 @@ def test_a_slip_is_seen(slip):
 
 def test_stale_roots_are_those_of_the_last_refresh():
     W, optimizer, roots = torch.nn.Parameter(torch.tensor(START)), None, []
-    optimizer = Shampoo([W], lr=0.1, eps=0.2, refresh=3, momentum=0.0, ridge=0.0, beta2=1.0, grafting=None)
+    optimizer = Shampoo([W], lr=0.1, eps=0.2, refresh=5, momentum=0.0, ridge=0.0, beta2=1.0, grafting=None)
     L, R, X = 0.2 * np.eye(M), 0.2 * np.eye(N), START
     for t, G in enumerate(GRADIENTS):
         W.grad = torch.tensor(G)
         optimizer.step()
         L, R = L + G @ G.T, R + G.T @ G
-        if t % 3 == 0:
+        if t % 5 == 0 or t in (1, 2, 4):  # more often before the first interval is over
             roots = [literal.inverse_root(L, 4), literal.inverse_root(R, 4)]
         X = X - 0.1 * roots[0] @ G @ roots[1]
     np.testing.assert_allclose(W.detach().numpy(), X, **TIGHT)
