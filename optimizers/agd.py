@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from optimizers.agd_update import Coefficients, coefficients, fused_step, packed_step, tensor_step
+from optimizers.agd_update import Coefficients, coefficients, fused_step, packed_step, tensor_step, unguarded_step
 from optimizers.base import OptimizerBase, Options, eagerly, fraction, local, nonnegative, require_whole, wide
 from optimizers.fused import Fused
 from optimizers.pieces import ENTRIES, SMALL, Packs
@@ -41,15 +41,18 @@ class _Part(NamedTuple):
 class AGD(OptimizerBase):
     """W ← W - lr · m̂ / max(√v̂, delta), with v̂ the mean square of the changes of the momentum m̂.
 
-    The published advice is a tenth of AdamW's `lr`; `delta` is in units of the gradient, or "auto": after `delta_steps` steps
+    The published advice is a tenth of AdamW's `lr`. `delta` is in units of the gradient, or "auto": after `delta_steps` steps
     it becomes the quantile `delta_share` of the √v̂ that are not zero, so that this share of the group's coordinates starts as
-    SGD (kept in the group as ``chosen_delta``). `clip` bounds the coordinates of
-    the update: "auto" by ``1 / (1 - betas[0])`` in units of `lr`, the length of AdamW's step with a learning rate larger by
-    that factor; a number is the published rule, which clips m / √v before the bias corrections; None is no clip, and then
-    a constant gradient makes the step grow without end. `decay` is where `weight_decay` enters: "decoupled" W (1 - lr · λ),
-    "fixed" W (1 - λ), "coupled" G + λ W. `amsgrad` keeps the largest v. `foreach` None or True batches small tensors and
-    cuts large ones into pieces that stay in the cache, False takes each tensor whole; `compile` fuses the update with
-    torch.compile. State: the step, and two tensors like the parameter (three with `amsgrad`).
+    SGD (kept in the group as ``chosen_delta``). `clip` bounds the coordinates of the update: "auto" by ``1 / (1 - betas[0])``
+    in units of `lr`, the length of AdamW's step with a learning rate larger by that factor; a number is the published rule,
+    which clips m / √v before the bias corrections; None is no clip, and then a constant gradient makes the step grow without
+    end. `decay` is where `weight_decay` enters: "decoupled" W (1 - lr · λ), "fixed" W (1 - λ), "coupled" G + λ W. `amsgrad`
+    keeps the largest v.
+
+    `foreach` None or True takes small tensors side by side and cuts large ones into pieces that stay in the cache, False takes
+    each tensor whole; `compile` fuses the update with torch's compiler. ``guard=False`` steps without a look at whether all
+    gradients are finite, as torch's own optimizers do, which saves one pass over them. State: the step and the scale of v, and
+    two tensors like the parameter (three with `amsgrad`), in float32 for parameters in half precision.
 
     Raises ValueError for options that are not allowed.
     """
@@ -72,11 +75,12 @@ class AGD(OptimizerBase):
         maximize: bool = False,
         foreach: bool | None = None,
         compile: bool = False,
+        guard: bool = True,
     ) -> None:
         defaults = {
             "lr": lr, "betas": tuple(betas), "delta": delta, "weight_decay": weight_decay, "amsgrad": amsgrad,
             "clip": clip, "decay": decay, "delta_share": delta_share, "delta_steps": delta_steps, "chosen_delta": None,
-            "maximize": maximize, "foreach": foreach, "compile": compile,
+            "maximize": maximize, "foreach": foreach, "compile": compile, "guard": guard,
         }  # fmt: skip
         super().__init__(params, defaults)
 
@@ -110,8 +114,11 @@ class AGD(OptimizerBase):
 
     def require_finite(self, params: list[Tensor]) -> None:
         # One fused call looks by itself, while the gradients are at hand.
-        if not (len(self.param_groups) == 1 and self.param_groups[0]["compile"]):
+        if any(group["guard"] for group in self.param_groups) and not self._looks_itself():
             super().require_finite(params)
+
+    def _looks_itself(self) -> bool:
+        return len(self.param_groups) == 1 and self.param_groups[0]["compile"]
 
     def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
         self._steps(group, params, grads, fuse=group["compile"] or torch.compiler.is_compiling())
@@ -122,7 +129,7 @@ class AGD(OptimizerBase):
             decayed = torch._foreach_add(grads, params, alpha=group["weight_decay"])  # pyright: ignore[reportPrivateImportUsage]
             grads = list(decayed)
         alike = self._alike(group, params)
-        if len(self.param_groups) == 1 and group["compile"] and len(alike) > 1:
+        if group["guard"] and self._looks_itself() and len(alike) > 1:
             super().require_finite(params)
         for (t, scale, dtype), chosen in alike.items():
             c, sigma = coefficients(group, delta_of(group), t, scale)
@@ -172,9 +179,10 @@ class AGD(OptimizerBase):
         return found
 
     def _fused(self, group: Options, x: _Part, c: Coefficients, dtype: torch.dtype) -> bool:
-        """Whether the step was taken: not when the sum of the gradients is not finite."""
+        """Whether the step was taken: not when the sum of the squares of the gradients is not finite."""
         statistics = [[local(state[name]) for state in x.states] for name in _names(group)]
-        run = self.__dict__.setdefault("_compiled", {}).setdefault(dtype, Fused(fused_step))
+        function = fused_step if group["guard"] else unguarded_step
+        run = self.__dict__.setdefault("_compiled", {}).setdefault((function, dtype), Fused(function))
         return bool(run(torch.tensor(c, dtype=dtype), [x.params, x.grads], statistics))
 
     def _eager(self, group: Options, x: _Part, c: Coefficients) -> None:

@@ -18,7 +18,7 @@ Source: derived here, docs/proofs/agd.md#the-identity; the recursion is Yue et a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +27,7 @@ from torch._C._nn import flatten_dense_tensors, unflatten_dense_tensors
 
 from optimizers.pieces import pieces
 
-__all__ = ["Coefficients", "coefficients", "fused_step", "packed_step", "tensor_step"]
+__all__ = ["Coefficients", "coefficients", "fused_step", "packed_step", "tensor_step", "unguarded_step"]
 
 SMALLEST = 2.0**-20  # of σ: V grows by its inverse at most
 
@@ -104,22 +104,36 @@ def packed_step(params: list[Tensor], grads: list[Tensor], statistics: Sequence[
 
 
 def fused_step(numbers: Tensor, params: list[Tensor], grads: list[Tensor], *statistics: list[Tensor]) -> Tensor:
-    """The same for a compiler to fuse: nothing changes, and False is returned, unless the sum of the gradients is finite.
+    """The same for a compiler to fuse: nothing changes, and False is returned, unless the gradients' squares add up.
 
     The numbers of the step are entries of a tensor, in the order of `Coefficients`.
     """
-    keep, gain, forget, weight, floor, limit, rate = numbers.unbind()
-    total = torch.zeros_like(keep)
+    total = torch.zeros_like(numbers[0])
     for g in grads:
-        total = total + g.sum(dtype=numbers.dtype)
+        total = total + g.to(numbers.dtype).square().sum()
     fine = torch.isfinite(total)
+    for old, new in _changes(numbers, params, grads, statistics):
+        old.copy_(torch.where(fine, new, old))
+    return fine
+
+
+def unguarded_step(numbers: Tensor, params: list[Tensor], grads: list[Tensor], *statistics: list[Tensor]) -> Tensor:
+    """As `fused_step`, without a look at the gradients; True."""
+    for old, new in _changes(numbers, params, grads, statistics):
+        old.copy_(new)
+    return torch.isfinite(numbers[0])
+
+
+def _changes(
+    numbers: Tensor, params: list[Tensor], grads: list[Tensor], statistics: Sequence[list[Tensor]]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every tensor that a step changes beside what it becomes."""
+    keep, gain, forget, weight, floor, limit, rate = numbers.unbind()
     for p, g, mean, square, *peak in zip(params, grads, *statistics, strict=True):
         e = g.to(mean.dtype) - mean
         new_mean = mean + gain * e
         new_square = forget * square + weight * e * e
         v = torch.maximum(peak[0], new_square) if peak else new_square
         u = torch.clamp(new_mean / torch.maximum(v.sqrt(), floor), -limit, limit)
-        p.copy_(torch.where(fine, (keep * p - rate * u).to(p.dtype), p))
-        for old, new in zip((mean, square, *peak), (new_mean, new_square, v), strict=False):
-            old.copy_(torch.where(fine, new, old))
-    return fine
+        yield p, (keep * p - rate * u).to(p.dtype)
+        yield from zip((mean, square, *peak), (new_mean, new_square, v), strict=False)

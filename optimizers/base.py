@@ -103,10 +103,14 @@ class OptimizerBase(Optimizer):
         self.require_finite(params)
 
     def require_finite(self, params: list[Tensor]) -> None:
-        """Raise unless every gradient is finite. One pass over the gradients, and one transfer from a GPU."""
+        """Raise unless every gradient and its square are finite. One pass over the gradients, one transfer from a GPU."""
         grads = [p.grad for p in params if p.grad is not None]
-        if grads and not all_finite(grads):
+        if grads and not math.isfinite(length_of(grads)):
             self._raise_not_finite(params)
+            raise ValueError(
+                "the squares of the gradients overflow: their length is not finite, though every entry is. Parameters and "
+                "state are unchanged: clip the gradients (torch.nn.utils.clip_grad_norm_), or lower the learning rate."
+            )
 
     def _raise_not_finite(self, params: list[Tensor]) -> None:
         for number, group in enumerate(self.param_groups):
@@ -182,31 +186,27 @@ def local(t: Tensor, like: Tensor | None = None) -> Tensor:
     return t.to_local() if hasattr(t, "to_local") else t  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def all_finite(tensors: list[Tensor]) -> bool:
-    """Whether every entry is finite."""
-    # A sum is the cheapest pass that no NaN or infinity survives; finite numbers can overflow it, hence the second look.
-    if math.isfinite(sum_of(tensors)):
-        return True
-    return all(bool(torch.isfinite(t).all()) for t in tensors)
-
-
-def sum_of(tensors: list[Tensor]) -> float:
-    """The sum of all entries; one transfer for each device."""
+def length_of(tensors: list[Tensor]) -> float:
+    """The sum of the lengths of the tensors, which no NaN, infinity or overflowing square survives; one transfer per device."""
     small: dict[tuple[int, torch.dtype], list[Tensor]] = {}
-    sums: dict[int, list[Tensor]] = {}
+    found: dict[int, list[Tensor]] = {}
     for t in tensors:
-        # A call costs as much as some thousand entries: small tensors are summed side by side.
+        # A call costs as much as some thousand entries: small tensors are measured side by side.
         if t.numel() <= 16384 and type(t) is Tensor:
             small.setdefault((t.get_device(), t.dtype), []).append(t)
-        else:
-            sums.setdefault(t.get_device(), []).append(t.sum(dtype=wide(t.dtype)))
-    for (device, dtype), each in small.items():
-        sums.setdefault(device, []).append(flatten_dense_tensors(each).sum(dtype=wide(dtype)))
-    return sum(map(_total, sums.values()))
+        elif t.numel():
+            found.setdefault(t.get_device(), []).append(_length(t))
+    for (device, _), each in small.items():
+        found.setdefault(device, []).append(_length(flatten_dense_tensors(each)))
+    return sum(map(_total, found.values()))
+
+
+def _length(t: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(t, dtype=wide(t.dtype)) if type(t) is Tensor else t.to(wide(t.dtype)).square().sum()
 
 
 def _total(sums: list[Tensor]) -> float:
-    """The sum of numbers on one device; those of sharded tensors are sums over all shards."""
+    """The sum of numbers on one device; those of sharded tensors are of all shards."""
     if sums[0].device.type == "cpu" or any(type(each) is not Tensor for each in sums):
         return sum(map(float, sums))
     return float(torch.stack([each.double() for each in sums]).sum())

@@ -4,11 +4,14 @@ r"""FNGD: natural gradient descent with the empirical Fisher matrix of each laye
     x_l = \Bigl(\frac1n \sum_i u_{l,i} u_{l,i}^\top + \lambda I\Bigr)^{-1} \bar g_l = \sum_i c_{l,i}\, u_{l,i}, \qquad
     m \leftarrow \mu m + x_l + \rho W_l, \qquad W_l \leftarrow W_l - \eta m,
 
-with :math:`u_{l,i}` the gradient of sample i's own loss. For every batch :math:`\|x_l\| \le 1/(2\sqrt\lambda)`.
+with :math:`u_{l,i}` the gradient of sample i's own loss. With fresh coefficients :math:`\|x_l\| \le 1/(2\sqrt\lambda)`; shared
+ones give that up.
 
 ``backward()`` leaves x_l in ``p.grad``, in place of the gradient, for the weights of linear and convolutional modules and
-(``bias="joint"``) their biases. All other parameters take SGD's step with the same momentum and decay; so do weights that
-belong to several modules. In training mode BatchNorm mixes samples: u_i is then what sample i contributes to the gradient.
+(``bias="joint"``) their biases; with ``share="scalar"`` inside a window only: between windows the plain gradient is left there,
+which ``step()`` scales, so that a threshold for clipping means something else. All other parameters take SGD's step with the
+same momentum and decay; so do weights that belong to several modules. In training mode BatchNorm mixes samples: u_i is then
+what sample i contributes to the gradient.
 
 Source: Ou, Zhu, Huang and Liu 2024 (ou2024inverse), abstract; the push-through form and its bounds are derived here,
 docs/proofs/fngd.md.
@@ -52,8 +55,8 @@ class FNGD(OptimizerBase):
     `window`, `refresh`, `drift`, `probe`, `measure`: when shared weights are computed again, see `optimizers.fngd.sharing`
     and `optimizers.fngd.drift`. `bias`: "joint" with the weight, or "sgd". `sgd_lr`: another step size for the parameters
     that take SGD's step. `reduction`: the loss', "mean" or "sum". `accumulation`: backward passes per step, each of a loss
-    divided by that number; every pass has its own coefficients, and so has every rank of DistributedDataParallel, where
-    share="scalar" costs as much as "table".
+    divided by that number (with reduction="sum": not divided); every pass has its own coefficients, and so has every rank of
+    DistributedDataParallel, where share="scalar" costs as much as "table".
     `batch_dim`: axis of the samples in inputs (n, T, p) of linear modules. `scaler`: the GradScaler, if there is one.
 
     The gradient of sample i's loss is read off a loss with `reduction` over the first axis: n times what arrives.
@@ -124,6 +127,11 @@ class FNGD(OptimizerBase):
 
     def check(self, options: Options) -> None:
         check_options(options)
+        if options["share"] == "scalar" and self.reduction == "sum":
+            # Between windows nothing is looked at, and the size of a batch, which a sum grows with, is not known.
+            raise ValueError(
+                'share="scalar" needs a loss with reduction="mean"; take share="table" or "none" for a sum.'
+            )
 
     def check_state(self, p: Tensor, state: Options) -> None:
         buffer = state.get("momentum_buffer")
@@ -261,8 +269,6 @@ class FNGD(OptimizerBase):
             self._question(layer, plain)
             if layer.passes or plain:
                 continue
-            if self.reduction == "sum":
-                scale /= state["batch"] * self.accumulation
             scales.update(dict.fromkeys(layer.parameters, scale))
         return scales
 

@@ -34,7 +34,7 @@ Options = dict[str, Any]
 
 def initial(options: Options, weight: Tensor) -> State:
     """The state before the first step."""
-    state = {"left": _length(options), "step": 0, "probe": False, "scale": math.nan, "sum": 0.0, "count": 0, "batch": 0}
+    state = {"left": _length(options), "step": 0, "probe": False, "scale": math.nan, "sum": 0.0, "count": 0}
     if options["share"] == "table":
         state["table"] = torch.empty(0, dtype=torch.float32, device=weight.device)
     return state
@@ -89,7 +89,6 @@ def recall(options: Options, state: State, ids: Ids | None, n: int) -> tuple[Ten
 
 def learn(options: Options, state: State, ids: Ids | None, w: Tensor) -> None:
     """Take in the fresh weights (n,) of one batch."""
-    state["batch"] = len(w)
     if options["share"] == "table" and ids is not None:
         state["table"] = table.store(state["table"], ids, w)
     if options["share"] == "scalar" and state["left"] > 0:

@@ -52,16 +52,21 @@ class AGDGrowthBound(Theorem):
         return (np.abs(run.m) / (1.0 - run.rule.momentum(1) ** run.t))[1:]
 
     def bound(self, run: AGDRun) -> np.ndarray:  # (T - 1, n)
+        return self._growth(run) * np.sqrt(run.vhat[1:])
+
+    def _growth(self, run: AGDRun) -> np.ndarray:  # (T - 1, 1)
         beta2, t = run.rule.beta2, run.t[1:]
-        growth = np.sqrt((1.0 - beta2**t) * (beta2 ** (1.0 - t) - beta2)) / (1.0 - beta2)
-        return growth * np.sqrt(run.vhat[1:])
+        return np.sqrt((1.0 - beta2**t) * (beta2 ** (1.0 - t) - beta2)) / (1.0 - beta2)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T - 1, n)
         """Relative roundings of both sides, and those of a difference, u times the largest gradient, grown like the rest."""
         u, beta2 = float(np.finfo(float).eps), run.rule.beta2
         lost = run.t + 16.0 + 1.0 / (1.0 - run.rule.momentum(1)) + 1.0 / (1.0 - beta2)
         largest = np.maximum.accumulate(np.abs(run.g), axis=0)
-        return 8.0 * u * lost[1:] * (self.bound(run) + (largest * run.t)[1:])
+        lowest = self._growth(run) * np.sqrt(
+            run.t[1:] * float(np.finfo(float).tiny) / (1.0 - beta2)
+        )  # squares that vanish
+        return 8.0 * u * lost[1:] * (self.bound(run) + (largest * run.t)[1:]) + lowest
 
     def examples(self) -> Iterator[Example]:
         yield Example("the worst gradients", _worst, near_tight=True)

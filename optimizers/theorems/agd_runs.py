@@ -13,7 +13,7 @@ import numpy as np
 from optimizers.reference.agd import Recursion, steps
 from theory.theorem import Assumption, Check
 
-__all__ = ["FAITHFUL", "AGDRun", "bounded_by", "repelled", "run_rule", "seesaw"]
+__all__ = ["FAITHFUL", "RESOLVED", "AGDRun", "bounded_by", "relative_rounding", "repelled", "run_rule", "seesaw"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,22 @@ def _faithful(run: AGDRun) -> Check:
 
 
 FAITHFUL = Assumption("faithful", r"\text{the record is that of the recursion}", _faithful)
+
+
+def relative_rounding(run: AGDRun) -> np.ndarray:  # (T, 1)
+    """What a mean of t gradients loses, and corrections that lose 1/(1 - β) units each in the first steps."""
+    beta1 = max(run.rule.momentum(t) for t in range(1, run.horizon + 1))
+    lost = run.t + 32.0 + 1.0 / (1.0 - beta1) + 1.0 / (1.0 - run.rule.beta2)
+    return 8.0 * float(np.finfo(float).eps) * lost
+
+
+def _resolved(run: AGDRun) -> Check:
+    """With a budget as large as the iterates any formula would pass."""
+    share = float(np.max(relative_rounding(run)))
+    return Check(True if share <= 1e-6 else None, 1e-6 - share, f"rounding may be {share:.2g} of what is compared")
+
+
+RESOLVED = Assumption("resolved", r"\text{rounding leaves six digits}", _resolved)
 
 
 def bounded_by(run: AGDRun) -> float:

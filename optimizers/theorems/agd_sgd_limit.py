@@ -15,7 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion
-from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
+from optimizers.theorems.agd_identity import CONSTANT
+from optimizers.theorems.agd_runs import FAITHFUL, RESOLVED, AGDRun, relative_rounding, run_rule
 from optimizers.theorems.agd_step_bound import CORRECTED
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
@@ -29,14 +30,17 @@ def _smooth(run: AGDRun) -> Check:
 
 
 def _bare(run: AGDRun) -> Check:
-    ok = run.rule.clip is None and run.rule.weight_decay == 0.0 and run.rule.project is None
+    rule = run.rule
+    ok = rule.clip is None and rule.weight_decay == 0.0 and rule.project is None and rule.debias
     return Check(
-        ok, 1.0 if ok else -1.0, "neither clip nor weight decay nor projection" if ok else "clip, decay or projection"
+        ok,
+        1.0 if ok else -1.0,
+        "neither clip nor weight decay nor projection" if ok else "clip, decay, projection, or no bias correction of m",
     )
 
 
 SMOOTH = Assumption("sgd-mode", r"\sqrt{\hat v_t} \le \delta", _smooth)
-BARE = Assumption("bare", r"\text{no clip, no weight decay, no projection}", _bare)
+BARE = Assumption("bare", r"\text{no clip, no weight decay, no projection, } \hat m_t \text{ in the step}", _bare)
 
 
 class AGDSGDLimit(Theorem):
@@ -50,7 +54,7 @@ class AGDSGDLimit(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the iterates of AGD while every coordinate is in SGD's mode"
-    assumptions: ClassVar = (FAITHFUL, CORRECTED, BARE, SMOOTH)
+    assumptions: ClassVar = (FAITHFUL, CONSTANT, CORRECTED, BARE, SMOOTH, RESOLVED)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
@@ -67,11 +71,10 @@ class AGDSGDLimit(Theorem):
         return np.stack(rows)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        lost = run.t + 32.0 + 1.0 / (1.0 - run.rule.momentum(1)) + 1.0 / (1.0 - run.rule.beta2)
         path = np.abs(run.x[:1]) + np.cumsum(np.abs(run.moved), axis=0)
         largest = np.cumsum(np.maximum.accumulate(np.abs(run.g), axis=0), axis=0) / run.rule.delta
         rate = max(run.rule.rate(t) for t in range(1, run.horizon + 1))
-        return 8.0 * float(np.finfo(float).eps) * lost * (path + rate * largest)
+        return relative_rounding(run) * (path + rate * largest)
 
     def examples(self) -> Iterator[Example]:
         yield Example("a quadratic with noise, δ twice the largest gradient", lambda: _quadratic(60.0))

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion
-from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, RESOLVED, AGDRun, relative_rounding, run_rule
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -40,11 +40,11 @@ class AGDStepBound(Theorem):
     source = Citation("derived", "docs/proofs/agd.md#bounds", "derived")
     statement = (
         r"|x_{t+1} - x_t|_\infty \le \eta_t \min\Bigl(\frac{\max_{r \le t} |g_r|_\infty}{\delta}, c\Bigr), \qquad "
-        r"c = \frac1{1 - \beta_1} \text{ with the clip \"auto\", else } \infty"
+        r"c = \frac1{1 - \beta_{1,t}} \text{ with the default clip, else } \infty"
     )
     proof = "docs/proofs/agd.md"
     subject = "the steps of AGD without weight decay and projection, at every coordinate"
-    assumptions: ClassVar = (FAITHFUL, CORRECTED)
+    assumptions: ClassVar = (FAITHFUL, CORRECTED, RESOLVED)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
@@ -53,13 +53,14 @@ class AGDStepBound(Theorem):
     def bound(self, run: AGDRun) -> np.ndarray:  # (T, n)
         rates = np.array([run.rule.rate(t) for t in range(1, run.horizon + 1)])[:, None]
         largest = np.maximum.accumulate(np.max(np.abs(run.g), axis=1, keepdims=True), axis=0)
-        clip = np.inf if run.rule.clip is None else 1.0 / (1.0 - run.rule.momentum(1))
+        clip = np.full_like(rates, np.inf)
+        if run.rule.clip == "auto":
+            clip = np.array([1.0 / (1.0 - run.rule.momentum(t)) for t in range(1, run.horizon + 1)])[:, None]
         return np.broadcast_to(rates * np.minimum(largest / run.rule.delta, clip), run.moved.shape)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        """A mean of t gradients, and corrections that lose 1/(1 - β) units each in the first steps."""
-        lost = run.t + 16.0 + 1.0 / (1.0 - run.rule.momentum(1)) + 1.0 / (1.0 - run.rule.beta2)
-        return 8.0 * float(np.finfo(float).eps) * lost * self.bound(run)
+        """Rounding of the mean and of the corrections."""
+        return relative_rounding(run) * self.bound(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("a constant gradient, SGD in the end", lambda: _constant(1e-2, None, 400), near_tight=True)

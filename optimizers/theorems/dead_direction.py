@@ -46,7 +46,8 @@ def overflow_step(beta2: np.ndarray, eps: float, largest: float) -> int | None:
 
 def _dead(run: DeadRun) -> Check:
     seen = np.linalg.norm(run.record.grams @ run.direction, axis=-1)
-    largest = float(np.max(seen / np.linalg.norm(run.record.grams, axis=(-2, -1))))
+    sizes = np.linalg.norm(run.record.grams, axis=(-2, -1))
+    largest = float(np.max(seen / np.where(sizes > 0.0, sizes, 1.0)))
     unit = abs(float(np.linalg.norm(run.direction)) - 1.0)
     allowed = 16.0 * run.record.size * float(np.finfo(run.record.P.dtype).eps)
     return Check(max(largest, unit) <= allowed, allowed - largest, f"|C_t u|/|C_t| is at most {largest:.2g}")
@@ -71,8 +72,16 @@ def _rates(run: DeadRun) -> Check:
 
 
 RATES = Assumption("rates", r"0 < \beta_{2,t} \le 1", _rates)
+
+
+def _faithful(run: DeadRun) -> Check:
+    if run.step not in (one_sided, sandwich):
+        return Check(False, -1.0, "the step is neither the one-sided rule nor the sandwich")
+    return faithful(run.record, run.step)
+
+
 FAITHFUL = Assumption(
-    "faithful", r"P_t = \text{step}(P_{t-1}, C_t, \beta_{2,t})", lambda run: faithful(run.record, run.step)
+    "faithful", r"P_t = \text{step}(P_{t-1}, C_t, \beta_{2,t}), \text{ one-sided or sandwich}", _faithful
 )
 
 

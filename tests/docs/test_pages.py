@@ -35,7 +35,9 @@ def missing(target: str, beside: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(HOUSE)))
 def test_every_link_leads_somewhere(page):
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link]
-    assert [reason for link in links if (reason := missing(link, page.parent))] == []
+    assert [
+        reason for link in links if (reason := missing(page.name + link if link.startswith("#") else link, page.parent))
+    ] == []
 
 
 def test_a_dead_link_is_noticed():

@@ -300,11 +300,33 @@ def test_a_gradient_that_is_not_finite_changes_nothing(bad):
         assert torch.equal(entry["square"], after["state"][key]["square"])
 
 
-def test_finite_gradients_whose_sum_overflows_are_taken():
-    p = torch.nn.Parameter(torch.zeros(SMALL + 2))
-    p.grad = torch.full((SMALL + 2,), 3e38)
+def test_without_the_guard_a_nan_goes_where_it_may_as_in_torch():
+    start, slopes = problem([(3, 4), (ENTRIES + 5,)])
+    params, optimizer = trained(start, slopes, guard=False)
+    plain, _ = trained(start, slopes)
+    assert all(torch.equal(p, q) for p, q in zip(params, plain, strict=True))
+    params[1].grad[-1] = float("nan")
+    optimizer.step()
+    assert bool(torch.isnan(params[1][-1]))
+    assert bool(torch.isfinite(params[1][:-1]).all() and torch.isfinite(params[0]).all())
+
+
+@pytest.mark.parametrize("size", [3, SMALL + 2])
+def test_finite_gradients_whose_squares_overflow_are_refused_and_nothing_changes(size):
+    """v would be infinite, and every later step 0, without a word."""
+    p = torch.nn.Parameter(torch.zeros(size))
+    optimizer = AGD([p], lr=1.0)
+    p.grad = torch.full((size,), 1e22)
+    with pytest.raises(ValueError, match="squares of the gradients overflow"):
+        optimizer.step()
+    assert not p.any() and not optimizer.state[p]
+
+
+def test_large_half_precision_gradients_are_taken():
+    p = torch.nn.Parameter(torch.zeros(SMALL + 2, dtype=torch.float16))
+    p.grad = torch.full((SMALL + 2,), 6e4, dtype=torch.float16)
     AGD([p], lr=1.0).step()
-    assert bool(torch.isfinite(p).all())
+    assert bool(torch.isfinite(p).all()) and bool(p.any())
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,37 @@ def test_a_gradient_that_is_not_finite_changes_nothing(pair):
         assert all(torch.equal(torch.as_tensor(optimizer.state[p][name]), value) for name, value in state.items())
 
 
-def test_finite_gradients_whose_sum_overflows_are_taken(pair):
+def test_finite_gradients_whose_squares_overflow_are_refused(pair):
     params, _, (optimizer, _), _ = pair
+    before = [p.detach().clone() for p in params]
     for p in params:
         p.grad = torch.full_like(p, 3e38)
+    with pytest.raises(ValueError, match="squares of the gradients overflow"):
+        optimizer.step()
+    assert all(torch.equal(p, q) for p, q in zip(params, before, strict=True))
+
+
+def test_squares_that_overflow_only_together_are_taken_as_in_the_eager_step(pair):
+    params, _, (optimizer, _), _ = pair
+    before = [p.detach().clone() for p in params]
+    for p in params:  # 37 squares overflow, neither 30 nor 7 of them do
+        p.grad = torch.full_like(p, 3.25e18)
     optimizer.step()
-    assert all(bool(torch.isfinite(p).all()) for p in params)
+    assert not any(torch.equal(p, q) for p, q in zip(params, before, strict=True))
+
+
+def test_without_the_guard_it_takes_the_same_steps():
+    compiled, eager = parameters(), parameters()
+    optimizers = AGD(compiled, compile=True, guard=False, **OPTIONS), AGD(eager, **OPTIONS)
+    for step in range(3):
+        for params, optimizer in zip((compiled, eager), optimizers, strict=True):
+            feed(params, step)
+            optimizer.step()
+    for p, q in zip(compiled, eager, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+    compiled[0].grad[0, 0] = float("nan")
+    optimizers[0].step()
+    assert bool(torch.isnan(compiled[0][0, 0]))
 
 
 def test_a_step_that_the_user_compiles_is_compiled_once(pair):
