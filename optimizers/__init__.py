@@ -14,7 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optimizers.adagrad_norm import AdaGradNorm
     from optimizers.agd import AGD
+    from optimizers.fngd import FNGD
+    from optimizers.full_matrix_adagrad import FullMatrixAdaGrad
+    from optimizers.jorge import Jorge
+    from optimizers.learner import TorchLearner
+    from optimizers.one_sided_shampoo import OneSidedShampoo
+    from optimizers.shampoo import Shampoo
 
 _LATER = MappingProxyType(
     {
@@ -25,10 +32,20 @@ _LATER = MappingProxyType(
         "Jorge": "optimizers.jorge",
         "OneSidedShampoo": "optimizers.one_sided_shampoo",
         "Shampoo": "optimizers.shampoo",
+        "TorchLearner": "optimizers.learner",
     }
 )
 
-__all__ = ["AGD"]
+__all__ = [
+    "AGD",
+    "FNGD",
+    "AdaGradNorm",
+    "FullMatrixAdaGrad",
+    "Jorge",
+    "OneSidedShampoo",
+    "Shampoo",
+    "TorchLearner",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -73,7 +73,8 @@ class OptimizerBase(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; the closure, if given, computes the loss that is returned.
 
-        Raises ValueError for a gradient that is not finite, TypeError for one that is sparse, before anything changes.
+        Raises ValueError for a gradient that is not finite or whose square is not, and for an option that was changed to what
+        is not allowed, TypeError for a sparse gradient, before anything changes.
         """
         loss = None
         if closure is not None:
@@ -91,16 +92,27 @@ class OptimizerBase(Optimizer):
 
     @eagerly
     def require_usable(self, params: list[Tensor]) -> None:
-        """Raise unless every gradient is dense and finite.
+        """Raise unless every gradient is dense and finite, and options that were changed are allowed.
 
         A compiled step breaks its graph here, because what it depends on are numbers.
         """
+        self.require_options()
         for p in params:
             if p.grad is not None and p.grad.layout != torch.strided:
                 raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {p.grad.layout}.")
             if not self.elementwise:
                 require_whole(p, type(self).__name__)
         self.require_finite(params)
+
+    def require_options(self) -> None:
+        """Raise ValueError when an option of a group was changed to what is not allowed."""
+        allowed = self.__dict__.setdefault("_allowed", {})  # not an entry that torch copies or pickles
+        for group in self.param_groups:
+            values = [value for name, value in group.items() if name != "params"]
+            last = allowed.get(id(group), ())
+            if len(last) != len(values) or any(a is not b for a, b in zip(last, values, strict=True)):
+                self.check(group)
+                allowed[id(group)] = values
 
     def require_finite(self, params: list[Tensor]) -> None:
         """Raise unless every gradient and its square are finite. One pass over the gradients, one transfer from a GPU."""
@@ -149,6 +161,7 @@ class OptimizerBase(Optimizer):
                     f"this state_dict is not that of {type(self).__name__}: its groups have no {', '.join(missing)}. "
                     f"The optimizer is unchanged."
                 )
+            self.check(group)
         for key, p in self._pairs(state_dict):
             self.check_state(p, state_dict["state"].get(key, {}))
 

@@ -11,7 +11,7 @@ r"""Grafting: the direction of one method, the length of another's step.
 for each parameter by itself. Q is the sum of squared gradients (adagrad) or their bias-corrected moving average (rmsprop).
 
 Source: Agarwal, Anil, Hazan, Koren, Zhang 2020, Disentangling adaptive gradient methods from learning rates; SGD's
-length for Jorge: the Jorge paper (jorge).
+length for Jorge: the Jorge paper (singh2023jorge).
 """
 
 from __future__ import annotations

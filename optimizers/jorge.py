@@ -10,7 +10,7 @@ and likewise :math:`P_R` from :math:`G^\top G`; then
     M \leftarrow b M + (1-b)\, P_L G P_R, \quad V \leftarrow b V + G, \quad
     W \leftarrow (1 - \eta\lambda) W - \eta\, \frac{|V|_F}{|M|_F} M .
 
-Source: the Jorge paper (jorge), update; that its P drifts when P and GGᵀ do not commute, and the symmetric rule
+Source: the Jorge paper (singh2023jorge), update; that its P drifts when P and GGᵀ do not commute, and the symmetric rule
 ``rule="sandwich"`` that does not, are derived here. The ridge is ours: without it a dead row overflows.
 """
 
@@ -90,7 +90,7 @@ class Jorge(KroneckerOptimizer):
         SGD's heavy ball sums the penalty's gradient, so that per step W shrinks by lr·weight_decay/(1 - momentum): that is
         the decoupled decay here. Use `Jorge.step_decay` for the schedule.
 
-        Source: the Jorge paper (jorge), remembered; the decay is derived here (the slow root of
+        Source: the Jorge paper (singh2023jorge), remembered; the decay is derived here (the slow root of
         x² - (1 + b - lr·wd) x + b is 1 - lr·wd/(1 - b) up to O((lr·wd)²)).
         """
         if not 0.0 <= momentum < 1.0:
@@ -101,7 +101,7 @@ class Jorge(KroneckerOptimizer):
     def step_decay(optimizer: Optimizer, epochs: int, gamma: float = 0.1) -> MultiStepLR:
         """The schedule that goes with it: lr times `gamma` after one third and after two thirds of SGD's `epochs`.
 
-        Source: the Jorge paper (jorge).
+        Source: the Jorge paper (singh2023jorge).
         """
         if epochs < 1:
             raise ValueError(f"epochs must be ≥ 1, got {epochs!r}.")

@@ -7,7 +7,7 @@ r"""What the Shampoo family shares: one step of stacked matrices with a factor o
 with A and B inverse roots of the statistics of :math:`GG^\top` and :math:`G^\top G`, and V the step that lends its length
 (without grafting the last factor is 1).
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; momentum, grafting and decay as in the Jorge paper (jorge).
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; momentum, grafting and decay as in the Jorge paper (singh2023jorge).
 """
 
 from __future__ import annotations

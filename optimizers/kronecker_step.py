@@ -3,7 +3,7 @@ r"""One step of the Shampoo family on stacks of matrices: statistics, roots, pro
 .. math::
     D = A\,G\,B, \qquad M \leftarrow b M + (1-b) D, \qquad W \leftarrow W - \eta\,\frac{|V|_F}{|M|_F} M .
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; momentum and grafting as in the Jorge paper (jorge).
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; momentum and grafting as in the Jorge paper (singh2023jorge).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from structures.arrays import to_numpy
 
 __all__ = ["construct", "describe"]
 
-ROOMS = ("structures", "problems", "regret")
+ROOMS = ("structures", "problems", "regret", "optimizers")
 
 
 def describe(value: Any) -> Any:

@@ -56,8 +56,8 @@ def paired(timed: dict[str, Timed], repeats: int, device: str = "cpu", least: fl
     """Every one in every turn, one after the other, after a period of each that is not counted."""
     calls = {}
     for name, each in timed.items():
-        seconds = _measure(each.run, each.period, device)  # warms up; may compile
-        seconds = min(seconds, _measure(each.run, each.period, device)) if seconds < 1.0 else seconds
+        _measure(each.run, each.period, device)  # warms up; may compile
+        seconds = _measure(each.run, each.period, device)
         calls[name] = each.period * max(1, math.ceil(least / max(seconds * each.period, 1e-9)))
     turns = Turns({name: [] for name in timed})
     for _ in range(repeats):

@@ -4,7 +4,7 @@ Every method tunes one number, its learning rate, on the same nine half decades 
 default. Stored: the losses of every step of every seed, the report part's loss and accuracy, and how many numbers the state
 holds. Seconds per step are measured apart, by `optimizer_seconds`.
 
-Source: derived here; the claims are those of the Jorge, AGD and FNGD papers (jorge, agd, fngd).
+Source: derived here; the claims are those of the Jorge, AGD and FNGD papers (singh2023jorge, yue2023agd, ou2024inverse).
 """
 
 from __future__ import annotations

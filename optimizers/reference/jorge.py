@@ -9,7 +9,7 @@ with :math:`\beta_2 = |X|_F / (1 + |X|_F)` unless it is given, for the left side
 :math:`\tfrac12(Y^kP + PY^k)` for :math:`PX^k`. Nothing is guarded: a zero gradient divides by zero, and without the ridge r
 a row that is always zero overflows.
 
-Source: the Jorge paper (jorge), update and appendix on β₂; ridge and sandwich are derived here.
+Source: the Jorge paper (singh2023jorge), update and appendix on β₂; ridge and sandwich are derived here.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ A side of size n of a stack of b gradient matrices :math:`G` (b, n, k) keeps
 with p = 2 when the other side is not preconditioned and 4 when it is; a series side alone applies P twice. Every rule can
 keep L as well and have its root looked at: a probe of :math:`P^2LP^2 - I` beyond the threshold asks for an exact root.
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; the Jorge paper (jorge); the rest is derived here.
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; the Jorge paper (singh2023jorge); the rest is derived here.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ With :math:`L' = \beta_2 L + (1-\beta_2)\,GG^\top`, :math:`c = (1-\beta_2)/\beta
 The two agree when P and GGᵀ commute; only the second keeps P symmetric. With the dynamic rule
 :math:`\beta_2 = |X|_F/(1+|X|_F)`, so that :math:`cX = X/|X|_F` is always inside the disc of convergence.
 
-Source: the Jorge paper (jorge), update and appendix on β₂; the sandwich rule is derived here.
+Source: the Jorge paper (singh2023jorge), update and appendix on β₂; the sandwich rule is derived here.
 """
 
 from __future__ import annotations
