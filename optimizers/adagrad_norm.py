@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optimizers.base import OptimizerBase, Options, local, nonnegative, wide
+from optimizers.base import OptimizerBase, Options, local, nonnegative
 
 __all__ = ["AdaGradNorm"]
 
@@ -52,7 +52,7 @@ class AdaGradNorm(OptimizerBase):
             if not state:
                 state["step"], state["sum"] = 0, 0.0
             state["step"] += 1
-            state["sum"] += float(torch.linalg.vector_norm(local(g, p), dtype=wide(g.dtype))) ** 2
+            state["sum"] += float(torch.linalg.vector_norm(local(g, p), dtype=torch.float64)) ** 2
         b = float(group["eps"]) + sum(self.state[p]["sum"] for p in group["params"] if self.state[p])
         if group["weight_decay"]:
             keep = 1.0 - float(group["lr"]) * group["weight_decay"]

@@ -98,3 +98,13 @@ def test_another_state_and_wrong_options_are_refused():
     saved["state"][0] = {"step": 1, "momentum": torch.zeros(3)}
     with pytest.raises(ValueError, match="not that of AdaGradNorm"):
         optimizer.load_state_dict(saved)
+
+
+@pytest.mark.parametrize("size", [1e-38, 1e-25, 1e15])
+def test_the_first_step_has_length_lr_at_every_scale(size):
+    """In float32 the square of 1e-25 is 0, and there was no step."""
+    p = torch.nn.Parameter(torch.zeros(3))
+    optimizer = AdaGradNorm([p], lr=0.5, eps=0.0)
+    p.grad = torch.tensor([3.0, 0.0, -4.0]) * size
+    optimizer.step()
+    torch.testing.assert_close(p.detach(), torch.tensor([-0.3, 0.0, 0.4]), rtol=1e-5, atol=0.0)
