@@ -16,7 +16,17 @@ from typing import Any
 import numpy as np
 
 from experiments.compare_report import written
-from experiments.options import at_least_zero, count, positive, replace_file, require_writable, seed_number
+from experiments.options import (
+    at_least_zero,
+    count,
+    file_options,
+    positive,
+    read_data,
+    replace_file,
+    require_writable,
+    seed_number,
+    settle_epsilon,
+)
 from experiments.solve_report import block
 
 __all__ = ["HELP", "LOSSES", "compare", "declare"]
@@ -50,7 +60,6 @@ exit status: 0 the table is printed, 1 the output cannot be written, 2 wrong use
 """
 
 LOSSES = {"logistic": "logistic", "softmax": "softmax", "squared_error": "least_squares", "huber": "huber"}
-EPSILON = 1.35
 
 
 def declare(subparsers: Any) -> argparse.ArgumentParser:
@@ -58,10 +67,9 @@ def declare(subparsers: Any) -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = subparsers.add_parser("compare", help=HELP, description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
     add = parser.add_argument
-    add("file", type=Path, metavar="FILE", help="svmlight, CSV or npz")
+    file_options(parser)
     add("--loss", choices=tuple(LOSSES), default="logistic", help="what is minimised (%(default)s)")
     add("--alpha", type=at_least_zero, default=1e-4, metavar="A", help="weight of the ridge (%(default)s)")
-    add("--epsilon", type=positive, metavar="E", help="where huber turns linear, in units of y (1.35)")
     add("--minibatch", type=count, default=1, metavar="B", help="samples of a stochastic gradient (%(default)s)")
     add("--horizon", type=count, default=1000, metavar="T", help="steps that the bound is for (%(default)s)")
     add(
@@ -78,9 +86,6 @@ def declare(subparsers: Any) -> argparse.ArgumentParser:
         help="also run every structure, at the best of the same grid of step sizes",
     )
     add("--seeds", type=count, default=4, metavar="S", help="runs of each step size, for --run (%(default)s)")
-    add("--n-features", type=count, metavar="D", help="svmlight: features there are, if more than the file shows")
-    add("--label-column", metavar="COLUMN", help="csv: index (the first is 0, -1 the last) or name (the last)")
-    add("--header", action=argparse.BooleanOptionalAction, help="csv: the first line has names or not (as it looks)")
     add("--output", type=Path, metavar="FILE", help="where to write the table: .csv or .json; replaced in one step")
     add("--seed", type=seed_number, default=0, help="of mini-batches and probes (%(default)s)")
     return parser
@@ -93,7 +98,7 @@ def compare(
     """Read, compare, print, write; 1 when the output cannot be written.  SystemExit(2) for wrong use."""
     _require_sense(parser, options)
     begun = time.perf_counter()
-    data = _read(parser, options)
+    data = read_data(parser, options)
     try:
         found = _compared(parser, options, data)
     except ValueError as error:
@@ -119,26 +124,11 @@ def compare(
 
 def _require_sense(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Complain about options that say nothing here, before the work."""
-    if options.epsilon is not None and options.loss != "huber":
-        parser.error("--epsilon is for --loss huber")
+    settle_epsilon(parser, options)
     if options.output is not None:
         if options.output.suffix.lower() not in (".csv", ".json"):
             parser.error(f"--output {options.output}: the name must end in .csv or .json")
         require_writable(parser, options.output)
-    options.epsilon = options.epsilon or EPSILON
-
-
-def _read(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Any:
-    from problems.readers import read
-
-    try:
-        return read(
-            options.file, n_features=options.n_features, label_column=options.label_column, header=options.header
-        )
-    except OSError as error:
-        parser.error(f"cannot read {options.file}: {error.strerror}")
-    except ValueError as error:
-        parser.error(str(error))
 
 
 def _compared(parser: argparse.ArgumentParser, options: argparse.Namespace, data: Any) -> tuple[Any, Any, Any, list]:

@@ -7,10 +7,24 @@ import os
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 from experiments import files
 
-__all__ = ["at_least_zero", "count", "number", "positive", "replace_file", "require_writable", "seed_number"]
+__all__ = [
+    "at_least_zero",
+    "count",
+    "file_options",
+    "number",
+    "positive",
+    "read_data",
+    "replace_file",
+    "require_writable",
+    "seed_number",
+    "settle_epsilon",
+]
+
+EPSILON = 1.35  # of the Huber loss
 
 
 def number(text: str, allowed: str, low: float, high: float, open_below: bool = False) -> float:
@@ -46,6 +60,37 @@ def seed_number(text: str) -> int:
     if not (text.isdecimal() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(f"must be an integer from 0 to {2**32 - 1}, got {text}")
     return int(text)
+
+
+def file_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how a data file is to be read, and where its Huber loss bends."""
+    add = parser.add_argument
+    add("file", type=Path, metavar="FILE", help="svmlight, CSV or npz")
+    add("--epsilon", type=positive, metavar="E", help=f"where huber turns linear, in units of y ({EPSILON})")
+    add("--n-features", type=count, metavar="D", help="svmlight: features there are, if more than the file shows")
+    add("--label-column", metavar="COLUMN", help="csv: index (the first is 0, -1 the last) or name (the last)")
+    add("--header", action=argparse.BooleanOptionalAction, help="csv: the first line has names or not (as it looks)")
+
+
+def settle_epsilon(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Complain about an --epsilon that says nothing here; the default where none is given."""
+    if options.epsilon is not None and options.loss != "huber":
+        parser.error("--epsilon is for --loss huber")
+    options.epsilon = options.epsilon or EPSILON
+
+
+def read_data(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Any:
+    """The `problems.readers.Data` of the file; a file that cannot be read is wrong use."""
+    from problems.readers import read
+
+    try:
+        return read(
+            options.file, n_features=options.n_features, label_column=options.label_column, header=options.header
+        )
+    except OSError as error:
+        parser.error(f"cannot read {options.file}: {error.strerror}")
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def require_writable(parser: argparse.ArgumentParser, path: Path) -> None:

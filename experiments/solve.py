@@ -17,7 +17,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments.options import at_least_zero, count, number, positive, replace_file, require_writable, seed_number
+from experiments.options import (
+    at_least_zero,
+    count,
+    file_options,
+    number,
+    positive,
+    read_data,
+    replace_file,
+    require_writable,
+    seed_number,
+    settle_epsilon,
+)
 from experiments.solve_report import archive, block, reached, report
 
 __all__ = ["HELP", "LOSSES", "declare", "solve"]
@@ -61,7 +72,6 @@ CLASSIFICATION = {
     "modified_huber": "modified_huber",
 }
 REGRESSION = {"squared_error": "squared_error", "huber": "huber"}
-EPSILON = 1.35
 LOSSES = (*CLASSIFICATION, *REGRESSION)
 
 
@@ -70,23 +80,14 @@ def declare(subparsers: Any) -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = subparsers.add_parser("solve", help=HELP, description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
     add = parser.add_argument
-    add("file", type=Path, metavar="FILE", help="svmlight, CSV or npz")
+    file_options(parser)
     add("--loss", choices=LOSSES, default="logistic", help="what is minimised (%(default)s)")
     add("--alpha", type=at_least_zero, default=1e-4, metavar="A", help="strength of the penalty (%(default)s)")
     add("--l1-ratio", type=_share, default=0.0, metavar="R", help="0 is L2 only, 1 is L1 only (%(default)s)")
-    add(
-        "--epsilon",
-        type=positive,
-        metavar="E",
-        help="where huber turns linear, in units of y (1.35)",
-    )
     add("--no-intercept", action="store_true", help="no constant")
     add("--balanced", action="store_true", help="weigh the classes by the inverse of their frequencies")
     add("--tol", type=positive, default=1e-6, metavar="T", help="duality gap to reach (%(default)s)")
     add("--max-iter", type=count, default=1000, metavar="N", help="most passes over the data (%(default)s)")
-    add("--n-features", type=count, metavar="D", help="svmlight: features there are, if more than the file shows")
-    add("--label-column", metavar="COLUMN", help="csv: index (the first is 0, -1 the last) or name (the last)")
-    add("--header", action=argparse.BooleanOptionalAction, help="csv: the first line has names or not (as it looks)")
     add("--output", type=Path, metavar="FILE.npz", help="where to write the coefficients; replaced in one step")
     add("--seed", type=seed_number, default=0, help="of the mini-batches (%(default)s)")
     return parser
@@ -97,22 +98,13 @@ def solve(
     options: argparse.Namespace,
 ) -> int:
     """Read, fit, print, write; 0 when the gap is reached and the output written, else 1.  SystemExit(2) for wrong use."""
-    from problems.readers import read
-
     if options.output is not None:
         require_writable(parser, options.output)
     if options.balanced and options.loss in REGRESSION:
         parser.error(f"--balanced weighs classes, and --loss {options.loss} has none")
-    if options.epsilon is not None and options.loss != "huber":
-        parser.error("--epsilon is for --loss huber")
-    options.epsilon = options.epsilon or EPSILON
+    settle_epsilon(parser, options)
     begun = time.perf_counter()
-    try:
-        data = read(
-            options.file, n_features=options.n_features, label_column=options.label_column, header=options.header
-        )
-    except (OSError, ValueError) as error:
-        parser.error(f"cannot read {options.file}: {error.strerror}" if isinstance(error, OSError) else str(error))
+    data = read_data(parser, options)
     read_in = time.perf_counter() - begun
     model = _model(options)
     begun = time.perf_counter()
