@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
+from benchmarks.robust.judge import Broken, Refused, refusing
 from benchmarks.robust.makers import OURS
 from benchmarks.robust.models import mlp, snapshot, train, unchanged
-from benchmarks.robust.probes import PROBES, Broken, Refused, outcome, refusing
+from benchmarks.robust.probes import PROBES, outcome
 from benchmarks.robustness import markdown, matrix
 
 REFUSED = {"NaN or infinite gradient", "state_dict of another optimizer"}
