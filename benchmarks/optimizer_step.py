@@ -2,7 +2,7 @@ r"""What a step of each optimizer costs: against AdamW, against its peers, and a
 
 .. math:: \frac{t(\text{step})}{t(\text{AdamW, foreach})}, \qquad \frac{t(\text{step})}{t(\text{floor})}
 
-The reference, the contestant and its floor take turns (`benchmarks.steps.clock`); a contestant that refreshes its roots every
+The reference, the contestants of a group and their floors take turns (`benchmarks.steps.clock`); who refreshes roots every
 k steps is timed over whole periods of k steps, so its numbers are amortised. The floor is the products and decompositions
 of `benchmarks.steps.floors`; "passes" are the elementwise passes beside them. State is counted in bytes and compared with the
 method's formula. Packages that are not installed are named with the reason.
@@ -25,7 +25,7 @@ from typing import Any
 import torch
 
 from benchmarks.race.machine import machine
-from benchmarks.steps.clock import Timed, Turns, paired
+from benchmarks.steps.clock import Timed, Turns, paired, ratios
 from benchmarks.steps.contestants import REFERENCE, Absent, Contestant, contestants, first_line
 from benchmarks.steps.floors import linear_algebra, passes
 from benchmarks.steps.memory import formula_bytes, state_bytes
@@ -39,22 +39,45 @@ DEVICE_SIZES = (256, 512, 1024, 2048, 4096, 8192)
 
 
 def measured(
-    shapes: Shapes, each: Contestant, reference: Contestant, repeats: int, dtype: torch.dtype, device: str
-) -> dict[str, Any]:
-    """One contestant on one list. Raises Absent when it cannot take part."""
-    sets = gradients(shapes, dtype, device)
-    step, optimizer = stepping(each, shapes, sets, dtype, device)
-    timed = {"reference": stepping(reference, shapes, sets, dtype, device)[0], "step": step}
-    if isinstance(optimizer, KroneckerOptimizer):
-        floor = linear_algebra(optimizer, sets)
-        if floor is not None:
-            timed["floor"] = floor
-        timed["passes"] = passes(optimizer.param_groups[0], optimizer.param_groups[0]["params"], sets)
+    shapes: Shapes, members: list[Contestant], reference: Contestant, options: argparse.Namespace
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """The contestants of one group on one list, in turns: a cell for each that can take part, a reason for each other."""
+    dtype = torch.bfloat16 if options.dtype == "bfloat16" else torch.float32
+    sets = gradients(shapes, dtype, options.device)
+    timed = {REFERENCE: stepping(reference, shapes, sets, dtype, options.device)[0]}
+    entered: dict[str, tuple[Contestant, Any]] = {}
+    skipped = []
+    for each in members:
+        try:
+            step, optimizer = stepping(each, shapes, sets, dtype, options.device)
+            tried(step)
+        except Absent as reason:
+            skipped.append({"name": each.name, "reason": str(reason)})
+            continue
+        entered[each.name] = each, optimizer
+        timed[each.name] = step
+        if isinstance(optimizer, KroneckerOptimizer):
+            floor = linear_algebra(optimizer, sets)
+            if floor is not None:
+                timed[f"{each.name}: floor"] = floor
+            group = optimizer.param_groups[0]
+            timed[f"{each.name}: passes"] = passes(group, group["params"], sets)
+    turns = paired(timed, options.repeats, options.device)
+    others = [name for name, (each, _) in entered.items() if not each.ours]
+    cells = []
+    for name, (each, optimizer) in entered.items():
+        found = numbers(turns, name, others if each.ours else [])
+        cells.append({"name": name, "group": each.group, "ours": each.ours, **found, **memory(optimizer)})
+    return cells, skipped
+
+
+def tried(step: Timed) -> None:
+    """A period of a contestant. Raises Absent when it fails."""
     try:
-        turns = paired(timed, repeats, device)
+        for _ in range(step.period):
+            step.run()
     except (RuntimeError, ValueError, TypeError, IndexError, torch.linalg.LinAlgError) as error:
         raise Absent(f"fails: {first_line(error)}") from error
-    return {"name": each.name, "group": each.group, "ours": each.ours, **numbers(turns), **memory(optimizer)}
 
 
 def stepping(each: Contestant, shapes: Shapes, sets: list, dtype: torch.dtype, device: str) -> tuple[Timed, Any]:
@@ -72,15 +95,17 @@ def stepping(each: Contestant, shapes: Shapes, sets: list, dtype: torch.dtype, d
     return Timed(run, each.period), optimizer
 
 
-def numbers(turns: Turns) -> dict[str, Any]:
-    """Medians and ratios of one contestant."""
-    found: dict[str, Any] = {name: turns.median(name) for name in turns.seconds}
-    found["ratio"], found["ratio_low"], found["ratio_high"] = turns.ratio("step", "reference")
-    if "floor" in turns.seconds:
-        found["to_floor"], found["to_floor_low"], found["to_floor_high"] = turns.ratio("step", "floor")
-        both = [a + b for a, b in zip(turns.seconds["floor"], turns.seconds["passes"], strict=True)]
-        beside = Turns({"step": turns.seconds["step"], "both": both})
-        found["to_floor_and_passes"] = beside.ratio("step", "both")[0]
+def numbers(turns: Turns, name: str, others: list[str]) -> dict[str, Any]:
+    """Medians and ratios of one contestant; `against` has the time of each other one over its own."""
+    found: dict[str, Any] = {"step": turns.median(name), "reference": turns.median(REFERENCE)}
+    found["ratio"], found["ratio_low"], found["ratio_high"] = turns.ratio(name, REFERENCE)
+    found["against"] = {other: turns.ratio(other, name) for other in others}
+    floor, beside = turns.seconds.get(f"{name}: floor"), turns.seconds.get(f"{name}: passes")
+    if floor and beside:
+        found["floor"] = turns.median(f"{name}: floor")
+        found["to_floor"], found["to_floor_low"], found["to_floor_high"] = turns.ratio(name, f"{name}: floor")
+        both = [a + b for a, b in zip(floor, beside, strict=True)]
+        found["to_floor_and_passes"] = ratios(turns.seconds[name], both)[0]
     return found
 
 
@@ -93,18 +118,15 @@ def memory(optimizer: Any) -> dict[str, Any]:
 def all_of(
     lists: dict[str, Shapes], chosen: list[Contestant], options: argparse.Namespace, results: dict[str, Any]
 ) -> None:
-    """Every contestant on every list, appended to the results."""
-    dtype = torch.bfloat16 if options.dtype == "bfloat16" else torch.float32
+    """Every group of contestants on every list, appended to the results."""
     reference = next(each for each in contestants(False) if each.name == REFERENCE)
     for name, shapes in lists.items():
-        for each in chosen:
-            try:
-                cell = measured(shapes, each, reference, options.repeats, dtype, options.device)
-            except Absent as reason:
-                results["skipped"].append({"list": name, "name": each.name, "reason": str(reason)})
-                continue
-            results["cells"].append({"list": name, **cell})
-            print(line(results["cells"][-1]), file=sys.stderr, flush=True)
+        for group in dict.fromkeys(each.group for each in chosen):
+            cells, skipped = measured(shapes, [each for each in chosen if each.group == group], reference, options)
+            results["cells"] += [{"list": name, **cell} for cell in cells]
+            results["skipped"] += [{"list": name, **each} for each in skipped]
+            for cell in results["cells"][len(results["cells"]) - len(cells) :]:
+                print(line(cell), file=sys.stderr, flush=True)
         if options.json:
             options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

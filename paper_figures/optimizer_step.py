@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from experiments.store import StoredRun
 
 SHOWN = (
-    "SGD fused", "AdamW fused", "AGD", "AGD compiled", "OneSidedShampoo, every 10", "Shampoo, every 10", "Jorge, every 10",
-    "Jorge sandwich, every 10", "Muon, torch", "Muon, pytorch_optimizer", "SOAP, pytorch_optimizer, every 10",
-    "Shampoo, pytorch_optimizer, every 10", "ScalableShampoo, pytorch_optimizer, every 10", "Distributed Shampoo, every 10",
+    "SGD fused", "AdamW fused", "AGD", "AGD compiled", "AGD compiled, no guard", "OneSidedShampoo, every 10",
+    "Shampoo, every 10", "Jorge, every 10", "Jorge sandwich, every 10", "Muon, torch", "Muon, pytorch_optimizer",
+    "SOAP, pytorch_optimizer, every 10", "Shampoo, pytorch_optimizer, every 10",
+    "ScalableShampoo, pytorch_optimizer, every 10", "Distributed Shampoo, every 10",
 )  # fmt: skip
 
 

@@ -122,7 +122,11 @@ def contestants(compiled: bool) -> list[Contestant]:
         Contestant("Muon, pytorch_optimizer", packaged_muon, group="orthogonal"),
     ]
     if compiled:
-        found.append(Contestant("AGD compiled", our_optimizer("AGD", compile=True), ours=True))
+        found += [
+            Contestant("AGD compiled", our_optimizer("AGD", compile=True), ours=True),
+            # AdamW does not look at the gradients either: like against like.
+            Contestant("AGD compiled, no guard", our_optimizer("AGD", compile=True, guard=False), ours=True),
+        ]
     for k in (1, 10):
         found += _shampoos(k)
     return found

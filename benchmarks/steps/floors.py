@@ -93,7 +93,7 @@ def exact_work(G: Stack, L: Tensor) -> tuple[Callable[[], None], Callable[[], No
 def series_work(
     G: Stack, P: Tensor, group: dict[str, Any], both: bool
 ) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Jorge's rule: P², P⁴, GGᵀ, their product and one more for each order; the sandwich: P², H = P²G, HHᵀ, order."""
+    """Jorge's rule: P², P⁴, GGᵀ, their product, and the order; the sandwich: P², H = P²G, HHᵀ, P⁴ for a ridge, order."""
     a, b, out = torch.empty_like(P), torch.empty_like(P), torch.empty_like(G)
 
     def every() -> None:
@@ -112,6 +112,8 @@ def series_work(
         torch.bmm(P, P, out=a)
         torch.bmm(a, G, out=out)
         torch.bmm(out, out.mT, out=b)
+        if group["ridge"]:  # P² · ridge · P²
+            torch.bmm(a, a, out=b)
         for _ in range(group["order"]):
             torch.bmm(b, P, out=a)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["markdown", "short"]
 
-EXACT = ("OneSidedShampoo", "Shampoo")  # of ours, those with exact roots
+COMPARED = ("AGD", "AGD compiled", "OneSidedShampoo", "Shampoo")  # of ours, those whose peers are named beside them
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -19,7 +19,7 @@ def markdown(results: dict[str, Any]) -> str:
         "Step / AdamW (foreach), median of paired repeats:\n\n" + grid(cells, "ratio"),
         "Step / floor (products and decompositions alone); in brackets beside floor and elementwise passes:\n\n"
         + grid([cell for cell in cells if "to_floor" in cell], "to_floor", "to_floor_and_passes"),
-        "Peers' Shampoo / ours, at equal intervals between two renewals of the roots:\n\n" + against_peers(cells),
+        "A peer's step / ours, roots renewed equally often:\n\n" + against_peers(cells),
         "State / formula:\n\n" + grid([cell for cell in cells if cell["state_to_formula"]], "state_to_formula"),
         left_out(results["skipped"]),
     ]
@@ -38,24 +38,15 @@ def grid(cells: list[dict[str, Any]], key: str, second: str | None = None) -> st
 
 
 def against_peers(cells: list[dict[str, Any]]) -> str:
-    """For each interval and list, each peer's time over each of ours, both through the same reference."""
+    """Each peer's time over each of ours that is compared with it, turn by turn."""
     lists = unique(cell["list"] for cell in cells)
     rows = ["| peer / ours | " + " | ".join(lists) + " |", "|---" * (len(lists) + 1) + "|"]
-    groups = [group for group in unique(cell["group"] for cell in cells) if group.startswith("Shampoo")]
-    for group in groups:
-        members = [cell for cell in cells if cell["group"] == group]
-        own = [name for name in unique(c["name"] for c in members if c["ours"]) if name.split(",")[0] in EXACT]
-        for peer in unique(cell["name"] for cell in members if not cell["ours"]):
-            for name in own:
-                values = [quotient(members, peer, name, each) for each in lists]
-                rows.append(f"| {peer} / {name.split(',')[0]} | " + " | ".join(values) + " |")
+    own = [cell for cell in cells if cell.get("against") and cell["name"].split(",")[0] in COMPARED]
+    for name, peer in unique((cell["name"], peer) for cell in own for peer in cell["against"] if "SGD" not in peer):
+        found = {cell["list"]: cell["against"].get(peer) for cell in own if cell["name"] == name}
+        values = [short(found[each][0]) if found.get(each) else "-" for each in lists]
+        rows.append(f"| {peer} / {name.split(', every')[0]} | " + " | ".join(values) + " |")
     return "\n".join(rows) if len(rows) > 2 else ""
-
-
-def quotient(cells: list[dict[str, Any]], above: str, below: str, where: str) -> str:
-    """The ratio of two contestants' ratios on a list; a dash where one is missing."""
-    found = {cell["name"]: cell["ratio"] for cell in cells if cell["list"] == where}
-    return short(found[above] / found[below]) if above in found and below in found else "-"
 
 
 def entry(cell: dict[str, Any] | None, key: str, second: str | None) -> str:
@@ -79,6 +70,6 @@ def left_out(skipped: list[dict[str, str]]) -> str:
     return "\n".join(f"- {name}: {reason} ({', '.join(lists)})" for (name, reason), lists in reasons.items())
 
 
-def unique(values: Any) -> list[str]:
+def unique(values: Any) -> list[Any]:
     """Each once, in the order of the first."""
     return list(dict.fromkeys(values))
