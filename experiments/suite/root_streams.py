@@ -22,7 +22,7 @@ import numpy as np
 
 from experiments.spec import Experiment, Progress, Result, RunSpec, quiet
 
-__all__ = ["RULES", "RootStreams"]
+__all__ = ["RULES", "RootStreams", "followed", "network"]
 
 N = 32  # size of the roots
 TURN = 0.01  # radians per step
@@ -30,6 +30,7 @@ EXACT_BETA2, EXACT_EVERY = 0.99, 10  # of the stale exact root
 RIDGE = 1e-2  # the library's default for series, times the mean eigenvalue of GGᵀ
 
 CONDITIONS = (1e1, 1e3, 1e5)
+Stream = Iterator[tuple[np.ndarray, np.ndarray | None]]  # gradients, and the root of their covariance where it is known
 SYNTHETIC, NETWORKS = ("fixed axes", "turning axes"), ("digits MLP", "digits CNN")
 SIZES: dict[str, dict[str, Any]] = {
     "ci": {"steps": 200, "seeds": 2, "networks": (), "epochs": 0},
@@ -59,9 +60,9 @@ class RootStreams(Experiment):
     def execute(self, spec: RunSpec, progress: Progress = quiet) -> Result:
         params = spec.params
         if params["stream"] in NETWORKS:
-            stream: Iterator[tuple[np.ndarray, np.ndarray | None]] = network(
-                params["stream"], params["epochs"], params["seeds"]
-            )
+            from experiments.suite._tasks import TASKS
+
+            stream: Stream = network(TASKS[params["stream"]](), params["epochs"], params["seeds"])
         else:
             stream = gaussian(params["steps"], params["condition"], params["stream"] == "turning axes", params["seeds"])
         return Result(*followed(RULES[params["rule"]], stream, progress))
@@ -124,39 +125,51 @@ def inverse_fourth_root(L: np.ndarray) -> np.ndarray:  # (..., n, n) -> (..., n,
 # ---- streams
 
 
-def gaussian(steps: int, condition: float, turning: bool, seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Gradients (seeds, n, n) and the fourth root of the inverse of their covariance."""
+def gaussian(
+    steps: int,
+    condition: float | np.ndarray,  # (...)
+    turning: bool,
+    seeds: int,
+    n: int = N,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Gradients (..., seeds, n, n) and the fourth root of the inverse of their covariance; axes and noise are common."""
     rng = np.random.default_rng(11)
-    axes = np.linalg.qr(rng.standard_normal((seeds, N, N)))[0]
-    skew = rng.standard_normal((seeds, N, N))
+    axes = np.linalg.qr(rng.standard_normal((seeds, n, n)))[0]
+    skew = rng.standard_normal((seeds, n, n))
     skew = skew - skew.mT
     skew *= TURN / np.linalg.norm(skew, ord=2, axis=(1, 2), keepdims=True)
-    eye = np.eye(N)
+    eye = np.eye(n)
     turn = np.linalg.solve(eye - skew / 2.0, eye + skew / 2.0)  # Cayley's: orthogonal
-    scales = np.logspace(0.0, -np.log10(condition), N)
+    scales = np.asarray(condition)[..., None, None, None] ** np.linspace(0.0, -1.0, n)  # (..., 1, 1, n)
     for _ in range(steps):
         axes = turn @ axes if turning else axes
-        G = (axes * np.sqrt(scales)) @ rng.standard_normal((seeds, N, N)) / np.sqrt(N)
+        G = (axes * np.sqrt(scales)) @ rng.standard_normal((seeds, n, n)) / np.sqrt(n)
         yield G.astype(np.float32), (axes * scales**-0.25) @ axes.mT
 
 
-def network(name: str, epochs: int, seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Gradients (seeds, rows, columns) of the second weight of a network that SGD trains."""
-    from experiments.suite._tasks import TASKS
+def network(
+    task: Any,  # a Task of `experiments.suite._tasks`
+    epochs: int,
+    seeds: int,
+    weight: int = 1,  # of the parameters with several axes
+    side: str = "left",  # or "right": transposed
+    lr: float = 0.1,
+) -> Stream:
+    """Gradients (seeds, rows, columns) of a weight of a network that SGD with momentum trains, as long as all seeds run."""
     from experiments.suite._training import train
 
-    task, found = TASKS[name](), []
+    found = []
     for seed in range(seeds):
         kept: list[np.ndarray] = []
 
         def watch(model: Any, optimizer: Any, step: int, _: Any, kept: list[np.ndarray] = kept) -> None:
-            weight = [p for p in model.parameters() if p.ndim > 1][1]
-            kept.append(weight.grad.flatten(1).numpy().copy())
+            G = [p for p in model.parameters() if p.ndim > 1][weight].grad.flatten(1)
+            kept.append((G.mT if side == "right" else G).numpy().copy())
 
-        train(task, "SGD", 0.1, seed, epochs, watch)
-        found.append(np.stack(kept))
-    for G in np.stack(found, axis=1):
-        yield G, None
+        train(task, "SGD", lr, seed, epochs, watch)
+        found.append(kept)
+    for each in zip(*found, strict=False):
+        yield np.stack(each), None
 
 
 # ---- what is recorded
@@ -164,7 +177,7 @@ def network(name: str, epochs: int, seeds: int) -> Iterator[tuple[np.ndarray, np
 
 def followed(
     rule: Callable[[State, np.ndarray, int], State],
-    stream: Iterator[tuple[np.ndarray, np.ndarray | None]],
+    stream: Stream,
     progress: Progress,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Cosines and β₂ at steps spaced evenly on a logarithmic axis, and summaries over the second half."""
