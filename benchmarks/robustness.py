@@ -3,7 +3,7 @@ r"""What each optimizer does where training goes wrong: probes of ours, torch's 
 "works": as it should. "refuses": an error that says why, parameters and state bitwise unchanged. "fails": anything else.
 
     python -m benchmarks.robustness [--only WORD,...] [--json FILE]
-    python -m benchmarks.robustness --show FILE
+    python -m benchmarks.robustness --show FILE [--page]
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import json
 import sys
 import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,10 @@ import torch
 
 from benchmarks.robust.makers import OURS, PEERS
 from benchmarks.robust.models import Make, mlp
+from benchmarks.robust.page import markdown, page
 from benchmarks.robust.probes import PROBES, outcome
 
-__all__ = ["main", "markdown", "matrix"]
-
-MARKS = {"works": "yes", "refuses": "error", "fails": "**no**"}
+__all__ = ["main", "matrix"]
 
 
 def matrix(makers: dict[str, Make], probes: tuple[str, ...]) -> dict[str, Any]:
@@ -43,31 +44,16 @@ def matrix(makers: dict[str, Make], probes: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """The matrix with a row for each probe, and the reasons of the failures."""
-    names = list(found["outcomes"])
-    rows = ["| probe | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for each in next(iter(found["outcomes"].values())):
-        rows.append(f"| {each} | " + " | ".join(MARKS[found["outcomes"][name][each][0]] for name in names) + " |")
-    reasons = [
-        f"- {name}, {each}: {reason}"
-        for name in names
-        for each, (kind, reason) in found["outcomes"][name].items()
-        if kind == "fails"
-    ]
-    absent = [f"- {name}: not installed ({reason})" for name, reason in found["absent"].items()]
-    return "\n".join([*rows, "", *reasons, *absent])
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the probes, print the matrix, and write JSON when asked."""
     parser = argparse.ArgumentParser(description="What each optimizer does where training goes wrong.")
     parser.add_argument("--only", help="optimizers whose name has one of these words, separated by commas")
     parser.add_argument("--json", type=Path, help="write the outcomes to this file")
     parser.add_argument("--show", type=Path, help="print the matrix of a file, run nothing")
+    parser.add_argument("--page", action="store_true", help="with --show: the whole of docs/robustness.md")
     options = parser.parse_args(arguments)
     if options.show:
-        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        print((page if options.page else markdown)(json.loads(options.show.read_text(encoding="utf-8"))))
         return 0
     torch.set_num_threads(1)
     makers = OURS | PEERS
@@ -76,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = matrix(makers, tuple(PROBES))
-    found["torch"] = torch.__version__
+    found["versions"] = {name: version(name) for name in ("torch", "pytorch_optimizer") if find_spec(name)}
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(markdown(found))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from benchmarks.robust.models import Make, snapshot, unchanged
+from benchmarks.robust.models import Make, apart, snapshot, unchanged
 
 __all__ = [
     "CLEAR",
@@ -52,7 +52,8 @@ def probe(name: str) -> Callable[[Probe], Probe]:
 def outcome(name: str, make: Make) -> tuple[str, str]:
     """Whether it "works", "refuses" or "fails", and why. A clear error at construction refuses: nothing has happened yet."""
     try:
-        PROBES[name](lambda *model, **options: made(make, *model, **options))
+        with apart():
+            PROBES[name](lambda *model, **options: made(make, *model, **options))
     except Refused as reason:
         return "refuses", str(reason)
     except Broken as reason:

@@ -7,14 +7,29 @@ Source: derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from numpy.random.mtrand import _rand as numbers  # NumPy's global state: some peers draw from it
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-__all__ = ["Bag", "Make", "batch", "loss_of", "mlp", "ramped", "snapshot", "train", "unchanged"]
+__all__ = [
+    "Bag",
+    "Make",
+    "apart",
+    "batch",
+    "drawing",
+    "loss_of",
+    "mlp",
+    "ramped",
+    "snapshot",
+    "train",
+    "unchanged",
+]
 
 Make = Callable[..., Optimizer]  # (model, scaler=None) -> the optimizer of all its parameters, with defaults
 
@@ -62,10 +77,30 @@ def loss_of(model: nn.Module, step: int) -> Tensor:
     return 0.5 * (model(x) - y).square().float().sum(1).mean()
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """The global random states are left as they were."""
+    ours, pythons = numbers.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        numbers.set_state(ours)
+        random.setstate(pythons)
+
+
+def drawing(step: int) -> None:
+    """What is drawn in a step depends on the step alone: an optimizer that draws numbers is not blamed for two draws."""
+    torch.manual_seed(step)
+    numbers.seed(step)
+    random.seed(step)
+
+
 def train(model: nn.Module, optimizer: Optimizer, steps: range) -> list[float]:
     """Losses before each step."""
     losses = []
     for step in steps:
+        drawing(step)
         optimizer.zero_grad()
         loss = loss_of(model, step)
         loss.backward()

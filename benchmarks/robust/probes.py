@@ -25,7 +25,7 @@ from benchmarks.robust.judge import (
     refusing,
     require,
 )  # fmt: skip
-from benchmarks.robust.models import Bag, Make, equal, loss_of, mlp, ramped, snapshot, train
+from benchmarks.robust.models import Bag, Make, drawing, equal, loss_of, mlp, ramped, snapshot, train
 
 __all__ = ["PROBES", "outcome"]
 
@@ -234,6 +234,7 @@ def closure(make: Make) -> None:
             loss.backward()
             return loss
 
+        drawing(step)
         require(optimizer.step(evaluate) is not None, "the loss is not returned")
     require(equal(list(plain.parameters()), list(closed.parameters())), "another way than without a closure")
 
@@ -270,7 +271,7 @@ def shared(make: Make) -> None:
 
 @probe("state_dict of another optimizer")
 def foreign(make: Make) -> None:
-    """Of SGD and of Adam: refused with everything as it was."""
+    """Of SGD and of Adamax: refused with everything as it was."""
     for other in (torch.optim.SGD, torch.optim.Adamax):
         model, donor = mlp(), mlp()
         theirs = other(donor.parameters(), lr=0.1)
@@ -311,6 +312,7 @@ def grad_scaler(make: Make) -> None:
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)  # pyright: ignore[reportPrivateImportUsage]
     optimizer = make(scaled, scaler=scaler)
     for step in range(4):
+        drawing(step)
         optimizer.zero_grad()
         scaler.scale(loss_of(scaled, step)).backward()
         scaler.step(optimizer)

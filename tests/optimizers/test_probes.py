@@ -1,6 +1,8 @@
 """Every optimizer here works, or refuses with a clear error and nothing changed, in every situation that the probes make."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,9 +10,10 @@ from torch.optim import Optimizer
 
 from benchmarks.robust.judge import Broken, Refused, refusing
 from benchmarks.robust.makers import OURS
-from benchmarks.robust.models import mlp, snapshot, train, unchanged
+from benchmarks.robust.models import apart, mlp, snapshot, train, unchanged
+from benchmarks.robust.page import columns, markdown, page, table
 from benchmarks.robust.probes import PROBES, outcome
-from benchmarks.robustness import markdown, matrix
+from benchmarks.robustness import matrix
 
 REFUSED = {"NaN or infinite gradient", "state_dict of another optimizer"}
 
@@ -163,5 +166,72 @@ def test_the_matrix_has_every_probe_and_says_why_one_failed():
     )
     assert {kind for kind, _ in found["outcomes"]["AdamW"].values()} == {"works", "fails"}
     text = markdown(found)
-    assert "| closure | yes |" in text
+    assert "| closure | ✓ |" in text
+    assert "| NaN or infinite gradient | ✗ |" in text
+    assert "| **fails** | **1** |" in text
     assert "AdamW, NaN or infinite gradient: nan spreads" in text
+
+
+HOUSE = Path(__file__).parents[2]
+STORED = json.loads((HOUSE / "benchmarks" / "results" / "robustness.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_is_what_the_stored_outcomes_say():
+    assert (HOUSE / "docs" / "robustness.md").read_text(encoding="utf-8") == page(STORED) + "\n"
+
+
+def test_the_stored_outcomes_are_of_these_probes_and_of_every_optimizer_here():
+    assert set(OURS) <= set(STORED["outcomes"])
+    assert not STORED["absent"]
+    for row in STORED["outcomes"].values():
+        assert list(row) == list(PROBES)
+
+
+def test_optimizers_here_share_a_column_only_while_they_do_not_differ():
+    assert list(columns(STORED))[0] == f"all {len(OURS)} here"
+    other = copy.deepcopy(STORED)
+    other["outcomes"]["Shampoo"]["closure"] = ["fails", "another way"]
+    assert set(OURS) <= set(columns(other))
+    assert page(other) != page(STORED)
+
+
+def test_the_short_matrix_leaves_out_only_what_fails_nowhere():
+    full, short = table(STORED).splitlines(), table(STORED, differing=True).splitlines()
+    assert set(short) <= set(full)
+    assert full[-1] == short[-1]  # the counts are of all probes
+    assert [line for line in full[2:-1] if "✗" in line] == short[2:-1]
+
+
+class Drawing(Optimizer):
+    """Gradient descent with noise from the global state."""
+
+    def __init__(self, model, scaler=None):
+        super().__init__(list(model.parameters()), {"lr": 0.05})
+
+    def step(self, closure=None):
+        with torch.enable_grad():
+            loss = closure() if closure else None
+        with torch.no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.add_(p.grad + 1e-3 * torch.randn_like(p), alpha=-group["lr"])
+        return loss
+
+
+@pytest.mark.parametrize("probe", ["resumed training, bitwise", "closure", "deepcopy"])
+def test_an_optimizer_that_draws_numbers_is_compared_with_itself(probe):
+    assert outcome(probe, Drawing) == ("works", "")
+
+
+def test_probes_leave_the_global_random_states_alone():
+    before = torch.get_rng_state()
+    outcome("closure", Drawing)
+    assert torch.equal(torch.get_rng_state(), before)
+    with apart():
+        torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_readme_has_the_matrix():
+    assert table(STORED, differing=True) in (HOUSE / "README.md").read_text(encoding="utf-8")
