@@ -12,15 +12,19 @@ Source: Streeter and McMahan 2010; Ward, Wu and Bottou 2019 (remembered); the sc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from optimizers.base import OptimizerBase, Options, local, nonnegative
+from optimizers.saved import require_names, require_number, require_step
 
 __all__ = ["AdaGradNorm"]
+
+LARGEST = 1e30  # of the rate that single precision is trusted with
 
 
 class AdaGradNorm(OptimizerBase):
@@ -46,23 +50,38 @@ class AdaGradNorm(OptimizerBase):
     def check(self, options: Options) -> None:
         nonnegative(options, "lr", "eps", "weight_decay")
 
-    def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
+    def prepare(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> Callable[[], None]:
+        sums = {p: self.state[p]["sum"] for p in group["params"] if self.state.get(p)}
         for p, g in zip(params, grads, strict=True):
+            length = float(torch.linalg.vector_norm(local(g, p), dtype=torch.float64))
+            sums[p] = sums.get(p, 0.0) + length * length
+        b = float(group["eps"]) + sum(sums.values())
+        if not math.isfinite(b):
+            raise ValueError("the sum of the squares of all gradients overflows. Parameters and state are unchanged.")
+        return partial(self._move, group, params, grads, sums, b)
+
+    def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
+        self.prepare(group, params, grads)()
+
+    def _move(
+        self, group: Options, params: list[Tensor], grads: list[Tensor], sums: dict[Tensor, float], b: float
+    ) -> None:
+        for p in params:
             state = self.state[p]
-            if not state:
-                state["step"], state["sum"] = 0, 0.0
-            state["step"] += 1
-            state["sum"] += float(torch.linalg.vector_norm(local(g, p), dtype=torch.float64)) ** 2
-        b = float(group["eps"]) + sum(self.state[p]["sum"] for p in group["params"] if self.state[p])
+            state["step"], state["sum"] = state.get("step", 0) + 1, sums[p]
         if group["weight_decay"]:
-            keep = 1.0 - float(group["lr"]) * group["weight_decay"]
+            keep = 1.0 - float(group["lr"]) * float(group["weight_decay"])
             torch._foreach_mul_(params, keep)  # pyright: ignore[reportPrivateImportUsage]
-        if b > 0.0:
-            rate = float(group["lr"]) / math.sqrt(b)
+        if b <= 0.0:
+            return
+        rate = float(group["lr"]) / math.sqrt(b)
+        if rate > LARGEST:  # no number of single precision, though the step is
+            torch._foreach_add_(params, [(rate * g.double()).to(g.dtype) for g in grads], alpha=-1.0)  # pyright: ignore[reportPrivateImportUsage]
+        else:
             torch._foreach_add_(params, grads, alpha=-rate)  # pyright: ignore[reportPrivateImportUsage]
 
     def check_state(self, p: Tensor, state: Options) -> None:
-        if state and "sum" not in state:
-            raise ValueError(
-                f"this state is not that of AdaGradNorm: it has {', '.join(sorted(map(str, state)))}, no sum."
-            )
+        if state:
+            require_names("AdaGradNorm", state, {"step", "sum"}, set())
+            require_step(state)
+            require_number("sum", state["sum"])

@@ -19,10 +19,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from optimizers.agd_update import Coefficients, coefficients, fused_step, packed_step, tensor_step, unguarded_step
-from optimizers.base import OptimizerBase, Options, eagerly, fraction, local, nonnegative, require_whole, wide
+from optimizers.agd_update import (
+    HEADROOM,
+    Coefficients,
+    coefficients,
+    fused_step,
+    packed_step,
+    tensor_step,
+    unguarded_step,
+)
+from optimizers.base import OptimizerBase, Options, eagerly, fraction, local, nonnegative, number, require_whole, wide
 from optimizers.fused import Fused
 from optimizers.pieces import ENTRIES, SMALL, Packs
+from optimizers.saved import UNCHANGED, require_names, require_step, require_tensor
 
 __all__ = ["AGD"]
 
@@ -47,7 +56,8 @@ class AGD(OptimizerBase):
     in units of `lr`, the length of AdamW's step with a learning rate larger by that factor; a number is the published rule,
     which clips m / √v before the bias corrections; None is no clip, and then a constant gradient makes the step grow without
     end. `decay` is where `weight_decay` enters: "decoupled" W (1 - lr · λ), "fixed" W (1 - λ), "coupled" G + λ W. `amsgrad`
-    keeps the largest v.
+    keeps the largest v since it was switched on. `betas` may be changed on the way (OneCycleLR does): the corrections of
+    a step are those of its own betas, as in torch's Adam.
 
     `foreach` None or True takes small tensors side by side and cuts large ones into pieces that stay in the cache, False takes
     each tensor whole; `compile` fuses the update with torch's compiler. ``guard=False`` steps without a look at whether all
@@ -58,6 +68,7 @@ class AGD(OptimizerBase):
     """
 
     elementwise = True
+    headroom = HEADROOM
 
     def __init__(
         self,
@@ -89,9 +100,9 @@ class AGD(OptimizerBase):
         for beta in _two(options["betas"]):
             fraction({"betas": beta}, "betas")
         delta = options["delta"]
-        if delta != "auto" and (isinstance(delta, str) or not 0.0 < float(delta) < float("inf")):
+        if delta != "auto" and (isinstance(delta, str) or not 0.0 < number(options, "delta") < math.inf):
             raise ValueError(f'delta must be "auto" or a finite number > 0, got {delta!r}.')
-        if not (0.0 <= float(options["delta_share"]) <= 1.0 and int(options["delta_steps"]) >= 1):
+        if not (0.0 <= number(options, "delta_share") <= 1.0 and number(options, "delta_steps") >= 1):
             raise ValueError(
                 f"delta_share must be in [0, 1] and delta_steps at least 1, got {options['delta_share']!r} and "
                 f"{options['delta_steps']!r}."
@@ -100,7 +111,7 @@ class AGD(OptimizerBase):
         if (
             clip is not None
             and clip != "auto"
-            and (isinstance(clip, str | bool) or not 0.0 < float(clip) < float("inf"))
+            and (isinstance(clip, str | bool) or not 0.0 < number(options, "clip") < math.inf)
         ):
             raise ValueError(f'clip must be None, "auto" or a finite number > 0, got {clip!r}.')
         if options["decay"] not in DECAYS:
@@ -115,7 +126,22 @@ class AGD(OptimizerBase):
     def require_finite(self, params: list[Tensor]) -> None:
         # One fused call looks by itself, while the gradients are at hand.
         if any(group["guard"] for group in self.param_groups) and not self._looks_itself():
-            super().require_finite(params)
+            self._look(params)
+
+    def _look(self, params: list[Tensor]) -> None:
+        """Raise unless the gradients can be squared, those with a decay that is coupled to them as well."""
+        super().require_finite(params)
+        for group in self.param_groups:
+            if group["guard"] and is_coupled(group):
+                self._look_at_decayed(group)
+
+    def _look_at_decayed(self, group: Options) -> None:
+        params = [p for p in group["params"] if p.grad is not None]
+        if params and not self.measurable(decayed(group, params, [p.grad for p in params])):
+            raise ValueError(
+                "the gradients with the weight decay that is coupled to them are too large to be squared, or not finite. "
+                "Parameters and state are unchanged: look for parameters that have diverged, or lower the weight decay."
+            )
 
     def _looks_itself(self) -> bool:
         return len(self.param_groups) == 1 and self.param_groups[0]["compile"]
@@ -125,12 +151,24 @@ class AGD(OptimizerBase):
 
     @eagerly  # the number of the step is a Python number, for which a compiler would start again each time
     def _steps(self, group: Options, params: list[Tensor], grads: list[Tensor], fuse: bool) -> None:
-        if group["decay"] == "coupled" and group["weight_decay"]:
-            decayed = torch._foreach_add(grads, params, alpha=group["weight_decay"])  # pyright: ignore[reportPrivateImportUsage]
-            grads = list(decayed)
+        if is_coupled(group):
+            grads = decayed(group, params, grads)
+        try:
+            self._move(group, params, grads, fuse)
+        except BaseException:  # refused, or not to be compiled: then there is no state yet
+            for p in params:
+                if p in self.state and not self.state[p].get("step"):
+                    self.state.pop(p)
+            raise
+        if group["delta"] == "auto" and group["chosen_delta"] is None:
+            oldest = max(self.state[p]["step"] for p in params)
+            if oldest >= group["delta_steps"]:
+                group["chosen_delta"] = quantile([self.change(p) for p in params], group["delta_share"])
+
+    def _move(self, group: Options, params: list[Tensor], grads: list[Tensor], fuse: bool) -> None:
         alike = self._alike(group, params)
         if group["guard"] and self._looks_itself() and len(alike) > 1:
-            super().require_finite(params)
+            self._look(params)
         for (t, scale, dtype), chosen in alike.items():
             c, sigma = coefficients(group, delta_of(group), t, scale)
             part = _Part(
@@ -140,12 +178,10 @@ class AGD(OptimizerBase):
             )
             if not (fuse and self._fused(group, part, c, dtype)):
                 if fuse:  # something is not finite, or only the sum is not
-                    super().require_finite(params)
+                    self._look(params)
                 self._eager(group, part, c)
             for state in part.states:
                 state["step"], state["scale"] = t, sigma
-        if group["delta"] == "auto" and group["chosen_delta"] is None and max(alike)[0] >= group["delta_steps"]:
-            group["chosen_delta"] = quantile([self.change(p) for p in params], group["delta_share"])
 
     def change(self, p: Tensor) -> Tensor:
         """√v̂ of a parameter, the root mean square of the changes of its momentum; NaN before its first step."""
@@ -153,7 +189,8 @@ class AGD(OptimizerBase):
         state = self.state[p]
         if not state:
             return torch.full_like(p, math.nan, dtype=wide(p.dtype))
-        v = state["peak" if group["amsgrad"] else "square"] * state["scale"]
+        # The peak is of v itself: AMSGrad keeps its scale at 1.
+        v = state["peak"] if group["amsgrad"] and "peak" in state else state["square"] * state["scale"]
         return torch.sqrt(v / (1.0 - group["betas"][1] ** state["step"]))
 
     def sgd_share(self, p: Tensor | None = None) -> float:
@@ -173,8 +210,12 @@ class AGD(OptimizerBase):
             state = self.state[p]
             if not state:
                 state["step"], state["scale"] = 0, 1.0
-                for name in _names(group):
+                for name in ("mean", "square"):
                     state[name] = torch.zeros_like(p, dtype=wide(p.dtype), memory_format=torch.preserve_format)
+            if group["amsgrad"] and "peak" not in state:
+                state["peak"] = state["square"] * state["scale"]  # switched on: the largest v from here on
+            elif not group["amsgrad"] and "peak" in state:
+                del state["peak"]
             found.setdefault((state["step"] + 1, state["scale"], state["mean"].dtype), []).append(i)
         return found
 
@@ -203,16 +244,26 @@ class AGD(OptimizerBase):
         return self.__dict__.setdefault("_packed", Packs())
 
     def check_state(self, p: Tensor, state: Options) -> None:
-        names = {"mean", "square"}
-        if state and not names <= set(state):
-            raise ValueError(
-                f"this state is not that of AGD: it has {', '.join(sorted(map(str, state)))}, not mean and square."
-            )
-        for name in names & set(state):
-            if state[name].shape != p.shape:
-                raise ValueError(
-                    f"the saved {name} has shape {tuple(state[name].shape)}, the parameter {tuple(p.shape)}."
-                )
+        if not state:
+            return
+        require_names("AGD", state, {"step", "scale", "mean", "square"}, {"peak"})
+        require_step(state)
+        if not (isinstance(state["scale"], float) and 0.0 < state["scale"] <= 1.0):
+            raise ValueError(f"the saved scale must be a number in (0, 1], got {state['scale']!r}. {UNCHANGED}")
+        for name in sorted(state.keys() - {"step", "scale"}):
+            require_tensor(name, state[name], p.shape, least=-math.inf if name == "mean" else 0.0)
+        if len({state[name].dtype for name in state.keys() - {"step", "scale"}}) > 1:
+            raise ValueError(f"the saved mean, square and peak must have one precision. {UNCHANGED}")
+
+
+def is_coupled(group: Options) -> bool:
+    """Whether a weight decay enters the gradients."""
+    return group["decay"] == "coupled" and group["weight_decay"] != 0.0
+
+
+def decayed(group: Options, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
+    """G + λ W."""
+    return list(torch._foreach_add(grads, params, alpha=group["weight_decay"]))  # pyright: ignore[reportPrivateImportUsage]
 
 
 def delta_of(group: Options) -> float:
@@ -224,7 +275,7 @@ def delta_of(group: Options) -> float:
 
 def quantile(values: list[Tensor], share: float) -> float:
     """The quantile of all positive entries (of every k-th one, when there are more than a million)."""
-    flat = torch.cat([each.reshape(-1) for each in values])
+    flat = torch.cat([each.reshape(-1).to(values[0].device) for each in values])
     flat = flat[:: 1 + flat.numel() // 2**20]
     positive = flat[flat > 0]
     return max(float(torch.quantile(positive, share)), FIRST_DELTA) if positive.numel() else FIRST_DELTA

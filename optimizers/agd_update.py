@@ -27,9 +27,10 @@ from torch._C._nn import flatten_dense_tensors, unflatten_dense_tensors
 
 from optimizers.pieces import pieces
 
-__all__ = ["Coefficients", "coefficients", "fused_step", "packed_step", "tensor_step", "unguarded_step"]
+__all__ = ["HEADROOM", "Coefficients", "coefficients", "fused_step", "packed_step", "tensor_step", "unguarded_step"]
 
 SMALLEST = 2.0**-20  # of σ: V grows by its inverse at most
+HEADROOM = 2.0**12  # √V is at most 2¹¹ times the longest gradient: |s| ≤ 2|g|, and 1/√σ ≤ 2¹⁰
 
 
 class Coefficients(NamedTuple):
@@ -87,9 +88,22 @@ def tensor_step(
         if buffer is None or buffer.shape != kept[0].shape:
             buffer = torch.empty_like(kept[0])
         u = advance(torch.sub(h, kept[0], out=buffer), kept, c)
-        if c.keep != 1.0:
-            q.mul_(c.keep)
-        q.add_(u, alpha=-c.rate)
+        move(q, u, c)
+
+
+def move(p: Tensor, u: Tensor, c: Coefficients) -> None:
+    """The parameter after the step in place, rounded once: a decay below half precision's spacing would be lost by itself."""
+    if c.keep == 1.0:
+        p.add_(u, alpha=-c.rate)
+    elif narrower(p, u):
+        p.copy_(u.mul_(-c.rate).add_(p, alpha=c.keep))
+    else:
+        p.mul_(c.keep).add_(u, alpha=-c.rate)
+
+
+def narrower(p: Tensor, u: Tensor) -> bool:
+    """Whether p has fewer digits than its update."""
+    return p.dtype.itemsize < u.dtype.itemsize
 
 
 def packed_step(params: list[Tensor], grads: list[Tensor], statistics: Sequence[Tensor], c: Coefficients) -> None:
@@ -97,21 +111,26 @@ def packed_step(params: list[Tensor], grads: list[Tensor], statistics: Sequence[
     g, u = flatten_dense_tensors(grads), torch.empty_like(statistics[0])
     for h, e, *kept in pieces([g, u, *statistics]):
         advance(torch.sub(h, kept[0], out=e), kept, c)
+    updates = unflatten_dense_tensors(u, params)
+    if c.keep != 1.0 and narrower(params[0], u):
+        u.mul_(-c.rate)
+        torch._foreach_add_(updates, params, alpha=c.keep)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_copy_(params, updates)  # pyright: ignore[reportPrivateImportUsage]
+        return
     if c.keep != 1.0:
         torch._foreach_mul_(params, c.keep)  # pyright: ignore[reportPrivateImportUsage]
-    updates = unflatten_dense_tensors(u, params)
     torch._foreach_add_(params, updates, alpha=-c.rate)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def fused_step(numbers: Tensor, params: list[Tensor], grads: list[Tensor], *statistics: list[Tensor]) -> Tensor:
-    """The same for a compiler to fuse: nothing changes, and False is returned, unless the gradients' squares add up.
+    """The same for a compiler to fuse: nothing changes, and False is returned, unless V has room for the gradients' squares.
 
     The numbers of the step are entries of a tensor, in the order of `Coefficients`.
     """
     total = torch.zeros_like(numbers[0])
     for g in grads:
         total = total + g.to(numbers.dtype).square().sum()
-    fine = torch.isfinite(total)
+    fine = torch.isfinite(total * HEADROOM**2)
     for old, new in _changes(numbers, params, grads, statistics):
         old.copy_(torch.where(fine, new, old))
     return fine
@@ -135,5 +154,6 @@ def _changes(
         new_square = forget * square + weight * e * e
         v = torch.maximum(peak[0], new_square) if peak else new_square
         u = torch.clamp(new_mean / torch.maximum(v.sqrt(), floor), -limit, limit)
-        yield p, (keep * p - rate * u).to(p.dtype)
+        # A number of no dimension does not widen a tensor: keep·p would be rounded to half precision by itself.
+        yield p, (keep * p.to(torch.promote_types(p.dtype, u.dtype)) - rate * u).to(p.dtype)
         yield from zip((mean, square, *peak), (new_mean, new_square, v), strict=False)

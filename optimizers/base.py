@@ -2,8 +2,9 @@ r"""What every optimizer here shares: checked options and gradients, closures, a
 
 .. math:: W_{t+1} = \mathrm{update}(W_t, G_t, \mathrm{state}_t), \qquad G_t = \nabla f(W_t)
 
-A subclass writes ``check`` (which options are allowed) and ``update`` (one step of one group). Nothing changes before
-everything was looked at: options, gradients, a state that is loaded.
+A subclass writes ``check`` (which options are allowed) and ``update`` (one step of one group), or ``prepare`` where a step
+can fail for reasons that only its arithmetic finds. Nothing changes before everything was looked at: options, gradients, a
+state that is loaded.
 
 Statistics of parameters in half precision are kept in float32: ``torch.optim.Optimizer.load_state_dict`` would cast them
 to the parameter's precision, so loading is done here.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, TypeVar
 
@@ -24,7 +26,7 @@ from torch import Tensor
 from torch._C._nn import flatten_dense_tensors
 from torch.optim import Optimizer
 
-__all__ = ["OptimizerBase", "eagerly", "fraction", "local", "nonnegative", "require_whole", "wide"]
+__all__ = ["OptimizerBase", "eagerly", "fraction", "local", "nonnegative", "number", "require_whole", "wide"]
 
 Options = dict[str, Any]  # of one parameter group, by name
 PLAIN = (
@@ -43,6 +45,7 @@ class OptimizerBase(Optimizer):
     """A torch optimizer whose subclasses write `check` and `update`."""
 
     elementwise: ClassVar[bool] = False  # each number by itself: then a sharded tensor is as good as a whole one
+    headroom: ClassVar[float] = 0.0  # so many times the length of all gradients must have a finite square as well
 
     def __init__(self, params: Iterable[Any], defaults: Options) -> None:
         """Raises ValueError for options that are not allowed, TypeError for parameters that are not real numbers."""
@@ -56,6 +59,15 @@ class OptimizerBase(Optimizer):
     @abstractmethod
     def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
         """One step of the parameters that have a gradient; gradients are finite, to be minimised along, and read only."""
+
+    def prepare(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> Callable[[], None]:
+        """What takes the step of a group. Whatever can fail is done here, where nothing changes, and before any group moves."""
+        return partial(self.update, group, params, grads)
+
+    def advance(self, work: list[tuple[Options, list[Tensor], list[Tensor]]]) -> None:
+        """The steps of all groups."""
+        for move in [self.prepare(*each) for each in work]:
+            move()
 
     def add_param_group(self, param_group: Options) -> None:
         """As torch's; the group's own options are checked, and nothing is added when they are not allowed."""
@@ -80,14 +92,9 @@ class OptimizerBase(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        work = [(group, [p for p in group["params"] if p.grad is not None]) for group in self.param_groups]
-        self.require_usable([p for _, params in work for p in params])
-        for group, params in work:
-            if params:
-                grads = [p.grad for p in params]
-                if group.get("maximize"):
-                    grads = list(torch._foreach_neg(grads))  # pyright: ignore[reportPrivateImportUsage]
-                self.update(group, params, grads)
+        found = [(group, [p for p in group["params"] if p.grad is not None]) for group in self.param_groups]
+        self.require_usable([p for _, params in found for p in params])
+        self.advance([(group, params, gradients(group, params)) for group, params in found if params])
         return loss
 
     @eagerly
@@ -97,12 +104,31 @@ class OptimizerBase(Optimizer):
         A compiled step breaks its graph here, because what it depends on are numbers.
         """
         self.require_options()
+        shapes = self.__dict__.setdefault("_shapes", {})  # not an entry that torch copies or pickles
         for p in params:
-            if p.grad is not None and p.grad.layout != torch.strided:
-                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {p.grad.layout}.")
+            g, shape = p.grad, p.shape
+            if g is not None and g.layout != torch.strided:
+                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {g.layout}.")
             if not self.elementwise:
                 require_whole(p, type(self).__name__)
+            if (g is not None and g.shape != shape) or shapes.setdefault(id(p), shape) != shape:
+                self._resized(p, shapes)
         self.require_finite(params)
+
+    def _resized(self, p: Tensor, shapes: dict[int, torch.Size]) -> None:
+        """Raise ValueError for a gradient or a state of another shape; note the new one when there is no state."""
+        if p.grad is not None and p.grad.shape != p.shape:
+            raise ValueError(
+                f"a parameter of shape {tuple(p.shape)} has a gradient of shape {tuple(p.grad.shape)}. Parameters and state "
+                f"are unchanged: zero_grad() and compute the gradients after a parameter was resized."
+            )
+        if self.state.get(p, {}).get("step"):  # FNGD's backward() begins a state before the first step
+            raise ValueError(
+                f"a parameter was resized from {tuple(shapes[id(p)])} to {tuple(p.shape)}, and its state is that of the old "
+                f"shape. Parameters and state are unchanged: drop the state (optimizer.state.pop(p)), or make a new "
+                f"optimizer."
+            )
+        shapes[id(p)] = p.shape
 
     def require_options(self) -> None:
         """Raise ValueError when an option of a group was changed to what is not allowed."""
@@ -110,19 +136,27 @@ class OptimizerBase(Optimizer):
         for group in self.param_groups:
             values = [value for name, value in group.items() if name != "params"]
             last = allowed.get(id(group), ())
-            if len(last) != len(values) or any(a is not b for a, b in zip(last, values, strict=True)):
+            # A tensor, such as a learning rate for a compiled step, is changed in place.
+            if len(last) != len(values) or any(
+                a is not b or isinstance(b, Tensor) for a, b in zip(last, values, strict=True)
+            ):
                 self.check(group)
                 allowed[id(group)] = values
 
     def require_finite(self, params: list[Tensor]) -> None:
         """Raise unless every gradient and its square are finite. One pass over the gradients, one transfer from a GPU."""
         grads = [p.grad for p in params if p.grad is not None]
-        if grads and not math.isfinite(length_of(grads)):
+        if grads and not self.measurable(grads):
             self._raise_not_finite(params)
             raise ValueError(
-                "the squares of the gradients overflow: their length is not finite, though every entry is. Parameters and "
-                "state are unchanged: clip the gradients (torch.nn.utils.clip_grad_norm_), or lower the learning rate."
+                "the squares of the gradients overflow, or would in the statistics, though every entry is finite. Parameters "
+                "and state are unchanged: clip the gradients (torch.nn.utils.clip_grad_norm_), or lower the learning rate."
             )
+
+    def measurable(self, grads: list[Tensor]) -> bool:
+        """Whether the squares of the gradients, with the headroom that the statistics need, are finite."""
+        length = length_of(grads)
+        return math.isfinite(length) and length * self.headroom < 1.0
 
     def _raise_not_finite(self, params: list[Tensor]) -> None:
         for number, group in enumerate(self.param_groups):
@@ -141,11 +175,28 @@ class OptimizerBase(Optimizer):
 
         Raises ValueError for a state of another optimizer or of other shapes, before anything changes.
         """
-        self._require_own(state_dict)
-        super().load_state_dict(state_dict)
-        for key, p in self._pairs(state_dict):
-            if key in state_dict["state"]:
-                self.state[p] = copied(state_dict["state"][key], p.device)
+        require_state_dict(state_dict)
+        taken: Options = {}
+
+        def look(_: Optimizer, found: Options) -> None:  # last, at what others' hooks have made of it
+            require_state_dict(found)
+            self._require_own(found)
+            taken.update(found)
+
+        def restore(_: Optimizer) -> None:  # first, so that others' hooks find what was saved
+            for key, p in self._pairs(taken):
+                if key in taken["state"]:
+                    self.state[p] = copied(taken["state"][key], p.device)
+
+        handles = [
+            self.register_load_state_dict_pre_hook(look),
+            self.register_load_state_dict_post_hook(restore, prepend=True),
+        ]
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _pairs(self, state_dict: Options) -> list[tuple[Any, Tensor]]:
         """Keys of a saved state beside the parameters that they stand for."""
@@ -163,16 +214,44 @@ class OptimizerBase(Optimizer):
                 )
             self.check(group)
         for key, p in self._pairs(state_dict):
-            self.check_state(p, state_dict["state"].get(key, {}))
+            state = state_dict["state"].get(key, {})
+            if not isinstance(state, dict):
+                raise ValueError(f"the state of parameter {key} is no dict but {state!r}. The optimizer is unchanged.")
+            self.check_state(p, state)
 
     def check_state(self, p: Tensor, state: Options) -> None:
         """Raise ValueError when a saved state cannot be that of a parameter like p."""
 
 
+def gradients(group: Options, params: list[Tensor]) -> list[Tensor]:
+    """The gradients of the parameters, to be minimised along."""
+    grads: list[Any] = [p.grad for p in params]
+    return list(torch._foreach_neg(grads)) if group.get("maximize") else grads  # pyright: ignore[reportPrivateImportUsage]
+
+
+def require_state_dict(found: Any) -> None:
+    """Raise ValueError unless this has the entries of a state_dict."""
+    if not (isinstance(found, dict) and {"state", "param_groups"} <= set(found)):
+        raise ValueError(
+            f"a state_dict has the entries state and param_groups, got {type(found).__name__}. The optimizer is unchanged."
+        )
+
+
+def number(options: Options, name: str) -> float:
+    """The option, a number or a tensor with one; raises ValueError for anything else."""
+    value = options[name]
+    if not isinstance(value, bool | str):
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            pass
+    raise ValueError(f"{name} must be a number, got {value!r}.")
+
+
 def nonnegative(options: Options, *names: str) -> None:
     """Raise ValueError unless each of these options is a finite number ≥ 0."""
     for name in names:
-        value = float(options[name])
+        value = number(options, name)
         if not (math.isfinite(value) and value >= 0.0):
             raise ValueError(f"{name} must be a finite number ≥ 0, got {options[name]!r}.")
 
@@ -180,7 +259,7 @@ def nonnegative(options: Options, *names: str) -> None:
 def fraction(options: Options, *names: str) -> None:
     """Raise ValueError unless each of these options is in [0, 1)."""
     for name in names:
-        if not 0.0 <= float(options[name]) < 1.0:
+        if not 0.0 <= number(options, name) < 1.0:
             raise ValueError(f"{name} must be in [0, 1), got {options[name]!r}.")
 
 
@@ -200,18 +279,20 @@ def local(t: Tensor, like: Tensor | None = None) -> Tensor:
 
 
 def length_of(tensors: list[Tensor]) -> float:
-    """The sum of the lengths of the tensors, which no NaN, infinity or overflowing square survives; one transfer per device."""
+    """The sum of the lengths of the tensors, which no NaN, infinity or overflowing square survives, in units of the longest
+    whose square is finite in the precision of the statistics; one transfer per device and precision.
+    """
     small: dict[tuple[int, torch.dtype], list[Tensor]] = {}
-    found: dict[int, list[Tensor]] = {}
+    found: dict[tuple[int, torch.dtype], list[Tensor]] = {}
     for t in tensors:
         # A call costs as much as some thousand entries: small tensors are measured side by side.
         if t.numel() <= 16384 and type(t) is Tensor:
             small.setdefault((t.get_device(), t.dtype), []).append(t)
         elif t.numel():
-            found.setdefault(t.get_device(), []).append(_length(t))
-    for (device, _), each in small.items():
-        found.setdefault(device, []).append(_length(flatten_dense_tensors(each)))
-    return sum(map(_total, found.values()))
+            found.setdefault((t.get_device(), wide(t.dtype)), []).append(_length(t))
+    for (device, dtype), each in small.items():
+        found.setdefault((device, wide(dtype)), []).append(_length(flatten_dense_tensors(each)))
+    return sum(_total(each) / math.sqrt(torch.finfo(dtype).max) for (_, dtype), each in found.items())
 
 
 def _length(t: Tensor) -> Tensor:

@@ -11,14 +11,16 @@ Source: Duchi, Hazan and Singer 2011, Figure 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from optimizers.base import OptimizerBase, Options, local, nonnegative, wide
+from optimizers.base import OptimizerBase, Options, local, nonnegative, number, wide
+from optimizers.saved import require_names, require_step, require_tensor
 from structures.roots import clip_to_psd, eigh, rank_floor, values_power
 
 __all__ = ["FullMatrixAdaGrad"]
@@ -53,7 +55,7 @@ class FullMatrixAdaGrad(OptimizerBase):
 
     def check(self, options: Options) -> None:
         nonnegative(options, "lr", "eps", "weight_decay")
-        if not 0.0 <= float(options["beta2"]) <= 1.0:
+        if not 0.0 <= number(options, "beta2") <= 1.0:
             raise ValueError(f"beta2 must be in [0, 1], got {options['beta2']!r}.")
         params = [p for p in options.get("params", ()) if isinstance(p, Tensor)]
         size = sum(p.numel() for p in params)
@@ -65,40 +67,72 @@ class FullMatrixAdaGrad(OptimizerBase):
         if len({(wide(p.dtype), p.device) for p in params}) > 1:
             raise ValueError("the parameters of a group must have one precision and one device: make a group for each.")
 
-    def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
+    def prepare(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> Callable[[], None]:
         given = {id(p): local(g, p) for p, g in zip(params, grads, strict=True)}
         everyone = [p for p in group["params"] if p.numel()]
         if not everyone:
-            return
+            return _nothing
         g = torch.cat([_flat(given.get(id(p), torch.zeros_like(local(p)))) for p in everyone])
         M = self._statistic(group, everyone, g)
+        if not bool(torch.isfinite(M).all()):
+            raise ValueError("the sum of the gradients' products overflows. Parameters and state are unchanged.")
         direction = _inverse_root_times(M, g)
-        for p, part in zip(everyone, direction.split([p.numel() for p in everyone]), strict=True):
-            if id(p) in given:
-                if group["weight_decay"]:
-                    local(p).mul_(1.0 - float(group["lr"]) * group["weight_decay"])
-                local(p).add_(part.view(p.shape), alpha=-float(group["lr"]))
+        if not bool(torch.isfinite(direction).all()):
+            raise ValueError(
+                f"the gradient's products underflow, and M^(-1/2) g is not finite. Parameters and state are unchanged: raise "
+                f"eps={group['eps']!r}, or scale the loss."
+            )
+        return partial(self._move, group, everyone, set(given), M, direction)
+
+    def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
+        self.prepare(group, params, grads)()
 
     def _statistic(self, group: Options, params: list[Tensor], g: Tensor) -> Tensor:  # g: (d,) -> (d, d)
-        """M_t, whose rows the states keep."""
-        beta, start = float(group["beta2"]), 0
+        """M_t, a new tensor. Raises ValueError when the states are of another group."""
+        beta, d = float(group["beta2"]), len(g)
+        rows, start = [], 0
         for p in params:
-            state, rows = self.state[p], slice(start, start + p.numel())
-            if not state:
-                state["step"], state["rows"] = 0, torch.zeros((p.numel(), len(g)), dtype=g.dtype, device=g.device)
-                state["rows"][:, rows].fill_diagonal_(float(group["eps"]))
-            state["step"] += 1
-            state["rows"].mul_(beta).addr_(g[rows], g, alpha=1.0 if beta == 1.0 else 1.0 - beta)
+            state = self.state.get(p)
+            kept = state["rows"] if state else _eye_rows(start, p.numel(), float(group["eps"]), g)
+            if kept.shape != (p.numel(), d):
+                raise ValueError(
+                    f"the rows of a parameter of shape {tuple(p.shape)} are {tuple(kept.shape)} in a group of {d} numbers: "
+                    f"the state is of another group, or parameters were added since. Parameters and state are unchanged."
+                )
+            rows.append(kept)
             start += p.numel()
-        return torch.cat([self.state[p]["rows"] for p in params])
+        return torch.cat(rows).to(g.dtype).mul_(beta).addr_(g, g, alpha=1.0 if beta == 1.0 else 1.0 - beta)
+
+    def _move(self, group: Options, params: list[Tensor], given: set[int], M: Tensor, direction: Tensor) -> None:
+        sizes = [p.numel() for p in params]
+        for p, rows, part in zip(params, M.split(sizes), direction.split(sizes), strict=True):
+            state = self.state[p]
+            # Copied, so that a state that is saved does not carry the whole matrix.
+            state["step"], state["rows"] = state.get("step", 0) + 1, rows.clone()
+            if id(p) in given:
+                if group["weight_decay"]:
+                    local(p).mul_(1.0 - float(group["lr"]) * float(group["weight_decay"]))
+                local(p).add_(part.view(p.shape), alpha=-float(group["lr"]))
 
     def check_state(self, p: Tensor, state: Options) -> None:
-        if state and "rows" not in state:
-            raise ValueError(
-                f"this state is not that of FullMatrixAdaGrad: it has {', '.join(sorted(map(str, state)))}."
-            )
-        if state and state["rows"].shape[0] != p.numel():
-            raise ValueError(f"the saved rows are {tuple(state['rows'].shape)}, the parameter has {p.numel()} numbers.")
+        if not state:
+            return
+        require_names("FullMatrixAdaGrad", state, {"step", "rows"}, set())
+        require_step(state)
+        rows = state["rows"]
+        size = rows.shape[1] if isinstance(rows, Tensor) and rows.ndim == 2 else p.numel()
+        require_tensor("rows", rows, (p.numel(), size))
+
+
+def _nothing() -> None:
+    """The step of a group without numbers."""
+
+
+def _eye_rows(start: int, count: int, eps: float, like: Tensor) -> Tensor:  # (d,) -> (count, d)
+    """Some rows of eps·I."""
+    rows = torch.zeros((count, len(like)), dtype=like.dtype, device=like.device)
+    rows[:, start : start + count].fill_diagonal_(eps)
+    return rows
 
 
 def _flat(g: Tensor) -> Tensor:

@@ -45,7 +45,8 @@ def _denominator(pack: Pack, G: Tensor, method: str) -> tuple[Tensor, float]:
     """A new tensor D and a number c with U = c·G/D."""
     Q = pack.tensor("second_moment")
     if method == "adagrad":
-        return Q.addcmul_(G, G).sqrt().add_(EPSILON), 1.0
+        # A sum that overflows stays the largest number: an infinite one would be refused when it is loaded.
+        return Q.addcmul_(G, G).clamp_max_(torch.finfo(Q.dtype).max).sqrt().add_(EPSILON), 1.0
     c = (1.0 - BETA ** (pack.step + 1)) ** 0.5
     return Q.mul_(BETA).addcmul_(G, G, value=1.0 - BETA).sqrt().add_(EPSILON * c), c
 

@@ -55,8 +55,8 @@ class Jorge(KroneckerOptimizer):
         rule: str = "jorge",
         *,
         max_size: int = 1024,
-        threshold: float = 0.1,
-        probes: int = 2,
+        threshold: float = 0.5,
+        probes: int = 4,
         decoupled: bool = True,
         maximize: bool = False,
     ) -> None:
@@ -71,6 +71,12 @@ class Jorge(KroneckerOptimizer):
                 "maximize": maximize,
             },
         )  # fmt: skip
+
+    def check(self, options: Options) -> None:
+        """Raise ValueError, naming the option and what is allowed."""
+        if options["root"] not in RULES:
+            raise ValueError(f"Jorge's root must be one of {', '.join(map(repr, RULES))}, got {options['root']!r}.")
+        super().check(options)
 
     def sides(self, shape: tuple[int, int], group: Options) -> tuple[bool, bool]:
         """Both."""
@@ -101,8 +107,11 @@ class Jorge(KroneckerOptimizer):
     def step_decay(optimizer: Optimizer, epochs: int, gamma: float = 0.1) -> MultiStepLR:
         """The schedule that goes with it: lr times `gamma` after one third and after two thirds of SGD's `epochs`.
 
+        One or two epochs are too short for both: the first epoch has the whole lr, a second one `gamma` times it.
+
         Source: the Jorge paper (singh2023jorge).
         """
-        if epochs < 1:
-            raise ValueError(f"epochs must be ≥ 1, got {epochs!r}.")
-        return MultiStepLR(optimizer, milestones=[round(epochs / 3), round(2 * epochs / 3)], gamma=gamma)
+        if isinstance(epochs, bool) or not (isinstance(epochs, int) and epochs >= 1):
+            raise ValueError(f"epochs must be an integer ≥ 1, got {epochs!r}.")
+        first = max(1, round(epochs / 3))  # a milestone of 0 would lower lr before the first step
+        return MultiStepLR(optimizer, milestones=[first, max(first + 1, round(2 * epochs / 3))], gamma=gamma)

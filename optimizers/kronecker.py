@@ -12,20 +12,24 @@ Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; momentum, grafting and
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from optimizers.base import OptimizerBase, Options, wide
-from optimizers.kronecker_options import check_options, described, fits
-from optimizers.kronecker_step import Block, move, preconditioned
+from optimizers.base import OptimizerBase, Options, eagerly, length_of, wide
+from optimizers.kronecker_options import check_options, described, fits, uneven
+from optimizers.kronecker_step import Block, host_lists, move, preconditioned
 from optimizers.matrices import Bucket, Cell, Piece, keep_fitting, local, matrix_shape, splits, whole
 from optimizers.packs import Pack, packed
 from optimizers.roots import root_rule
 from optimizers.roots.rules import Side
+from optimizers.undo import Undo, may_fail
 
 __all__ = ["KroneckerOptimizer", "grid"]
 
@@ -66,45 +70,89 @@ class KroneckerOptimizer(OptimizerBase):
         raise NotImplementedError
 
     def check_state(self, p: Tensor, state: Options) -> None:
-        """Raise ValueError when a saved state has other names, or tensors that do not fit p."""
-        for name, value in state.items():
-            if not fits(name, value, p):
-                raise ValueError(
-                    f"this state_dict is not one of {type(self).__name__} for a parameter of shape {tuple(p.shape)}: its "
-                    f"{name!r} is {described(value)}. The optimizer is unchanged."
-                )
+        """Raise ValueError when a saved state has other names, or tensors that do not fit p or are not finite."""
+        if not state:
+            return
+        wrong = [(name, described(value)) for name, value in state.items() if not fits(name, value, p)]
+        wrong += [("step", "missing")] if "step" not in state else []
+        wrong += (
+            [(name, "not of as many blocks as the others of its side") for name in uneven(state)] if not wrong else []
+        )
+        if wrong:
+            raise ValueError(
+                f"this state_dict is not one of {type(self).__name__} for a parameter of shape {tuple(p.shape)}: its "
+                f"{wrong[0][0]!r} is {wrong[0][1]}. The optimizer is unchanged."
+            )
 
-    @torch.compiler.disable  # products and decompositions gain nothing, and step counts would compile it again and again
+    def _require_own(self, state_dict: Options) -> None:
+        super()._require_own(state_dict)
+        if "side" not in self.defaults and any("side" in group for group in state_dict["param_groups"]):
+            raise ValueError(
+                f"this state_dict is not that of {type(self).__name__}: its groups have a side, as those of OneSidedShampoo. "
+                f"The optimizer is unchanged."
+            )
+
+    @eagerly  # products and decompositions gain nothing, and step counts would compile it again and again
+    def advance(self, work: list[tuple[Options, list[Tensor], list[Tensor]]]) -> None:
+        """The steps of all groups: all roots are taken before a parameter moves, and if one fails nothing has changed."""
+        some = [(group, *with_entries(params, grads)) for group, params, grads in work]
+        plans = [self._known_plan(group, params) for group, params, _ in some]
+        undo = None
+        if any(plan is None or may_fail(plan.blocks, each[0]) for plan, each in zip(plans, some, strict=True)):
+            undo = Undo()
+            for plan, (_, params, _) in zip(plans, some, strict=True):
+                undo.keep_states(self.state, params) if plan is None else undo.keep_blocks(plan.blocks)
+        try:
+            moves = [
+                self._prepared(plan or self._plan(group, params), group, params, grads)
+                for plan, (group, params, grads) in zip(plans, some, strict=True)
+                if params
+            ]
+        except BaseException:
+            if undo is not None:
+                undo(self.state)
+                self.__dict__["_plans"] = {}
+            raise
+        for move_group in moves:
+            move_group()
+
     def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
         """One step of a group."""
-        some = [(p, g) for p, g in zip(params, grads, strict=True) if p.numel()]
-        if not some:
-            return
-        plan, gradient = self._plan(group, [p for p, _ in some]), {id(p): whole(g) for p, g in some}
+        self.advance([(group, params, grads)])
+
+    def _prepared(self, plan: Plan, group: Options, params: list[Tensor], grads: list[Tensor]) -> Callable[[], None]:
+        """Take the gradients into the statistics and refresh the roots; what then moves the parameters."""
+        gradient = {id(p): whole(g) for p, g in zip(params, grads, strict=True)}
         flats = [pack.flat([gradient[id(p)] for p in pack.owners]) for pack in plan.packs]
         decay = float(group["weight_decay"])
         if decay and not group["decoupled"]:
             flats = [G.add(pack.flat(pack.params), alpha=decay) for pack, G in zip(plan.packs, flats, strict=True)]
+            require_measurable(flats)
         stacks = [stack for pack, G in zip(plan.packs, flats, strict=True) for stack in pack.matrices(G)]
-        directions = iter(preconditioned(plan.blocks, stacks, group))
+        directions = preconditioned(plan.blocks, stacks, group)
+        if group["grafting"] is None:  # else the step has another method's length, and needs only the direction's
+            require_finite([D for D in directions if D is not None], group)
+        return partial(self._move, group, plan, flats, directions)
+
+    def _move(self, group: Options, plan: Plan, flats: list[Tensor], directions: list[Tensor | None]) -> None:
+        decay, rest = float(group["weight_decay"]), iter(directions)
         if decay and group["decoupled"]:
             memory = [p for pack in plan.packs for p in pack.params]
             torch._foreach_mul_(memory, 1.0 - float(group["lr"]) * decay)  # pyright: ignore[reportPrivateImportUsage]
         for pack, G in zip(plan.packs, flats, strict=True):
-            move(pack, G, list(islice(directions, len(pack.buckets))), group)
+            move(pack, G, list(islice(rest, len(pack.buckets))), group)
             for bucket in pack.buckets:
                 bucket.advance()
 
+    def _known_plan(self, group: Options, params: list[Tensor]) -> Plan | None:
+        plan = self.__dict__.setdefault("_plans", {}).get(id(group))
+        return plan if plan is not None and plan.current(params, self.state, plan_key(group)) else None
+
     def _plan(self, group: Options, params: list[Tensor]) -> Plan:
-        plans = self.__dict__.setdefault("_plans", {})
-        key = tuple(
-            group[name] for name in ("root", "grafting", "refresh", "beta2", "max_size", "side") if name in group
-        )
-        plan = plans.get(id(group))
-        if plan is None or not plan.current(params, self.state, key):
-            packs = packed(self._buckets(params, group))
-            buckets = [bucket for pack in packs for bucket in pack.buckets]
-            plans[id(group)] = plan = Plan(params, key, packs, self._blocks(buckets, group))
+        """A new plan."""
+        packs = packed(self._buckets(params, group))
+        buckets = [bucket for pack in packs for bucket in pack.buckets]
+        plan = self.__dict__["_plans"][id(group)] = Plan(params, plan_key(group), packs, self._blocks(buckets, group))
         return plan
 
     def _buckets(self, params: list[Tensor], group: Options) -> list[Bucket]:
@@ -152,6 +200,38 @@ class KroneckerOptimizer(OptimizerBase):
             found.append(side)
         begun = begun_elements(found, cell.count, bool(first.step), group)
         return Block(cell, found[0], found[1], begun)
+
+
+def plan_key(group: Options) -> tuple[Any, ...]:
+    """The options that a plan depends on."""
+    return tuple(group[name] for name in ("root", "grafting", "refresh", "beta2", "max_size", "side") if name in group)
+
+
+def with_entries(params: list[Tensor], grads: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The parameters that are not empty, and their gradients."""
+    if all(p.numel() for p in params):
+        return params, grads
+    kept = [i for i, p in enumerate(params) if p.numel()]
+    return [params[i] for i in kept], [grads[i] for i in kept]
+
+
+def require_measurable(flats: list[Tensor]) -> None:
+    """Raise ValueError unless the squares of gradients with their weight decay are finite."""
+    if not math.isfinite(length_of(flats)):
+        raise ValueError(
+            "the gradients with the weight decay that is coupled to them are not finite, or too large to be squared. "
+            "Parameters and state are unchanged: look for parameters that have diverged, or lower the weight decay."
+        )
+
+
+def require_finite(directions: list[Tensor], group: Options) -> None:
+    """Raise ValueError unless all entries are finite."""
+    largest = host_lists([torch.linalg.vector_norm(D, torch.inf, dim=(1, 2)) for D in directions])
+    if not all(math.isfinite(entry) for entries in largest for entry in entries):
+        raise ValueError(
+            f"a direction is not finite: the roots are too large for these gradients. Parameters and state are unchanged: "
+            f"raise eps={group['eps']!r} or ridge={group['ridge']!r}, or use grafting."
+        )
 
 
 def begun_elements(sides: list[Side | None], count: int, stepped: bool, group: Options) -> list[bool]:

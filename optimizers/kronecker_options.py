@@ -8,11 +8,13 @@ Source: derived here: a series in :math:`(1-\beta_2)/\beta_2` cannot sum statist
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from optimizers.base import Options, fraction, nonnegative
+from optimizers.base import Options, fraction, nonnegative, number
 from optimizers.grafting import GRAFTS
 from optimizers.matrices import matrix_shape
 from optimizers.roots import root_rule
@@ -33,32 +35,57 @@ def check_options(options: Options) -> None:
 
 
 def fits(name: str, value: Any, p: Tensor) -> bool:
-    """Whether a saved value can be that of p: a count, a tensor of its shape, or a list of blocks that cover a side."""
+    """Whether a saved value can be that of p: a count, a tensor of its shape, or a list of blocks that cover a side.
+
+    Tensors are finite, in single precision or better; what is a sum of squares is not negative.
+    """
     if name == "step":
-        return isinstance(value, int) and value >= 0
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if name in ("momentum", "graft_momentum", "second_moment"):
-        return isinstance(value, Tensor) and value.shape == p.shape
-    label, _, kind = name.partition("_")
+        least = 0.0 if name == "second_moment" else -math.inf
+        return is_usable(value) and value.shape == p.shape and bool((value >= least).all())
+    label, _, kind = str(name).partition("_")
     if label not in ("left", "right") or kind not in KEPT or not isinstance(value, list) or not value:
         return False
+    if not all(map(is_usable, value)):
+        return False
     if kind == "stale":
-        return all(isinstance(t, Tensor) and t.shape == (3,) for t in value)
-    if not all(isinstance(t, Tensor) and t.ndim == 2 and t.shape[0] == t.shape[1] for t in value):
+        return all(t.shape == (3,) for t in value)
+    if not all(t.ndim == 2 and t.shape[0] == t.shape[1] for t in value):
+        return False
+    if kind == "statistic" and not all(bool((t.diagonal() >= 0.0).all()) for t in value):
         return False
     size, covered = matrix_shape(p.shape)[label == "right"], sum(t.shape[0] for t in value)
     return covered % size == 0  # once, or once for each block of the other side
 
 
+def is_usable(value: Any) -> bool:
+    """Whether this is a finite tensor in single precision or better."""
+    fine = isinstance(value, Tensor) and value.dtype in (torch.float32, torch.float64)
+    return fine and bool(torch.isfinite(value).all())
+
+
+def uneven(state: Options) -> list[str]:
+    """Names whose list of blocks is longer or shorter than the first one of their side."""
+    found: list[str] = []
+    for label in ("left_", "right_"):
+        lengths = {name: len(value) for name, value in state.items() if name.startswith(label)}
+        found += [name for name, length in lengths.items() if length != next(iter(lengths.values()))]
+    return found
+
+
 def described(value: Any) -> str:
-    """A value's type, with the shapes of tensors."""
-    shapes = [tuple(t.shape) for t in (value if isinstance(value, list) else [value]) if isinstance(t, Tensor)]
-    return f"{type(value).__name__} {shapes}" if shapes else repr(value)
+    """A value's type, with the shapes of tensors and what is wrong with their numbers."""
+    tensors = [t for t in (value if isinstance(value, list) else [value]) if isinstance(t, Tensor)]
+    words = f"{type(value).__name__} {[tuple(t.shape) for t in tensors]}" if tensors else repr(value)
+    usable = all(map(is_usable, tensors))
+    return words if usable else f"{words}, not finite or not in single precision or better"
 
 
 def check_statistics(options: Options, rule: Rule) -> None:
     """Raise ValueError unless beta2, eps and order go together with the rule."""
     beta2, eps, order = options["beta2"], options["eps"], options["order"]
-    if beta2 is not None and not 0.0 < float(beta2) <= 1.0:
+    if beta2 is not None and not 0.0 < number(options, "beta2") <= 1.0:
         raise ValueError(f"beta2 must be in (0, 1], or None for the dynamic rule, got {beta2!r}.")
     if rule.series and beta2 == 1.0:
         raise ValueError(
@@ -85,7 +112,7 @@ def check_intervals(options: Options) -> None:
         if isinstance(value, bool) or not (isinstance(value, int) and value >= 1):
             extra = f" or {CERTIFICATE!r}" if name == "refresh" else ""
             raise ValueError(f"{name} must be an integer ≥ 1{extra}, got {value!r}.")
-    if not 0.0 < float(options["threshold"]) < 1.0:
+    if not 0.0 < number(options, "threshold") < 1.0:
         raise ValueError(
             f"threshold must be in (0, 1): beyond it the residual certifies nothing, got {options['threshold']!r}."
         )

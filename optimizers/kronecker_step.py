@@ -21,7 +21,7 @@ from optimizers.packs import Pack
 from optimizers.roots import root_rule
 from optimizers.roots.rules import CERTIFICATE, Rule, Side, grown_stale
 
-__all__ = ["Block", "move", "preconditioned"]
+__all__ = ["Block", "host_lists", "is_due", "move", "preconditioned"]
 
 
 @dataclass

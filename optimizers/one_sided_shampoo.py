@@ -49,8 +49,8 @@ class OneSidedShampoo(KroneckerOptimizer):
         order: int = 2,
         statistics: int = 1,
         max_size: int = 1024,
-        threshold: float = 0.1,
-        probes: int = 2,
+        threshold: float = 0.5,
+        probes: int = 4,
         decoupled: bool = True,
         maximize: bool = False,
     ) -> None:

@@ -28,8 +28,10 @@ class Shampoo(KroneckerOptimizer):
     `eps` ≥ 0 starts them at eps·I; None starts exact roots from nothing and series from the first gradient.
     `ridge`·Tr L/n is added to their eigenvalues. `root`: "eigh", "sandwich" or "jorge" (series of this `order`; they take a
     gradient in only when they refresh). `refresh` is an interval in steps (exact roots are also taken at steps 1, 2, 4, ...
-    of the first one), or "certificate": when a random probe of P²LP² - I exceeds `threshold`. `statistics` is the interval
-    at which gradients enter L and R.
+    of the first one), or "certificate": unless ρ = |P²LP² - I|₂ is known to be at most `threshold`, by the bound of staleness
+    where there is one (one side, root "eigh", beta2 a number), else by a probe with `probes` Gaussian columns that is right
+    with a chance of 99 % (theorem root-probe). The exact root is then between (1 ± ρ)^(-1/4) times the one in use.
+    `statistics` is the interval at which gradients enter L and R.
     `grafting`: the method whose step length is used, None for the plain step; then vectors, which otherwise take the
     method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks.
     `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient whose square
@@ -54,8 +56,8 @@ class Shampoo(KroneckerOptimizer):
         order: int = 2,
         statistics: int = 1,
         max_size: int = 1024,
-        threshold: float = 0.1,
-        probes: int = 2,
+        threshold: float = 0.5,
+        probes: int = 4,
         decoupled: bool = True,
         maximize: bool = False,
     ) -> None:

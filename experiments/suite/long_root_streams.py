@@ -49,7 +49,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "sandwich, order=1": {"order": 1},
     "sandwich, order=3": {"order": 3},
     "sandwich, beta2=0.999": {"beta2": 0.999},
-    "sandwich, certificate": {"refresh": "certificate", "threshold": 0.1, "probes": 2},
+    "sandwich, certificate": {"refresh": "certificate", "threshold": 0.5, "probes": 4},
 }
 DEFAULTS: dict[str, tuple[str, dict[str, Any]]] = {  # as the optimizers come
     "Jorge()": ("Jorge", {}),

@@ -20,9 +20,11 @@ docs/proofs/fngd.md.
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,6 +39,7 @@ from optimizers.fngd.drift import measure
 from optimizers.fngd.gram import full
 from optimizers.fngd.heavy_ball import accumulated
 from optimizers.fngd.layer import Hook, Layer, layers_of
+from optimizers.fngd.loading import require_saved
 from optimizers.fngd.options import check_options, require_choice, require_count
 from optimizers.fngd.table import as_ids
 
@@ -50,7 +53,10 @@ class FNGD(OptimizerBase):
 
     `model`: the module that is trained. `lr`, `momentum`, `weight_decay`: as SGD's, decay added to the direction.
     `damping`: λ > 0, in the units of a squared gradient. `share`: "none" (fresh coefficients every step), "table" (one weight
-    per sample and layer, needs ``with optimizer.samples(ids):``) or "scalar" (one per layer; costs nothing).
+    per sample and layer, needs ``with optimizer.samples(ids):``) or "scalar" (one per layer; costs nothing). The scalar, a mean
+    over samples, goes farther along the gradient than fresh weights do: where a window closes the step grows, and may need a
+    lower `lr` (docs/proofs/fngd.md#the-mean-weight-overshoots). A module that is called several times in a forward pass, as in
+    a siamese network, has one weight for all that sample i does in it.
 
     `window`, `refresh`, `drift`, `probe`, `measure`: when shared weights are computed again, see `optimizers.fngd.sharing`
     and `optimizers.fngd.drift`. `bias`: "joint" with the weight, or "sgd". `sgd_lr`: another step size for the parameters
@@ -134,12 +140,7 @@ class FNGD(OptimizerBase):
             )
 
     def check_state(self, p: Tensor, state: Options) -> None:
-        buffer = state.get("momentum_buffer")
-        if buffer is not None and buffer.shape != p.shape:
-            raise ValueError(
-                f"this state_dict has momentum of shape {tuple(buffer.shape)} for a parameter of shape "
-                f"{tuple(p.shape)}: it is another model's. The optimizer is unchanged."
-            )
+        require_saved(p, state)
 
     def add_param_group(self, param_group: Options) -> None:
         """As torch's. Parameters of layers that the model got since are looked into, all others take SGD's step."""
@@ -243,8 +244,13 @@ class FNGD(OptimizerBase):
                         p.grad.div_(scale.to(p.grad.device))
         return True
 
+    def prepare(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> Callable[[], None]:
+        return partial(self._move, group, params, grads, self._scales())
+
     def update(self, group: Options, params: list[Tensor], grads: list[Tensor]) -> None:
-        scales = self._scales()
+        self.prepare(group, params, grads)()
+
+    def _move(self, group: Options, params: list[Tensor], grads: list[Tensor], scales: dict[Tensor, float]) -> None:
         for p, g in zip(params, grads, strict=True):
             state = self.state[p]
             state["step"] = state.get("step", 0) + 1
@@ -290,7 +296,7 @@ class FNGD(OptimizerBase):
     def _warn(self, subject: str, text: str) -> None:
         if subject not in self._warned:
             self._warned.add(subject)
-            warnings.warn(text, stacklevel=7)  # where step() was called
+            warnings.warn(text, stacklevel=callers_level())
 
     def _learn(self, layer: Layer) -> None:
         group, state = self.param_groups[layer.group], self._coefficients(layer)
@@ -372,6 +378,14 @@ class FNGD(OptimizerBase):
         super().load_state_dict(state_dict)
         self._forget()
         self._attach()
+
+
+def callers_level() -> int:
+    """The level of the stack, for a warning, at which neither this package nor torch is: where step() was called."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("optimizers", "torch"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def many_processes() -> bool:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from optimizers.fngd import table
-from optimizers.fngd.table import Ids
+from optimizers.fngd.table import Ids, Table
 
 __all__ = ["SHARES", "advance", "fresh_ahead", "initial", "learn", "recall", "uniform_weight"]
 
@@ -36,8 +36,21 @@ def initial(options: Options, weight: Tensor) -> State:
     """The state before the first step."""
     state = {"left": _length(options), "step": 0, "probe": False, "scale": math.nan, "sum": 0.0, "count": 0}
     if options["share"] == "table":
-        state["table"] = torch.empty(0, dtype=torch.float32, device=weight.device)
+        keep(state, table.empty(weight.device))
     return state
+
+
+def kept(state: State) -> Table:
+    """The table of a layer."""
+    return Table(state["table"], state.get("ids"))
+
+
+def keep(state: State, found: Table) -> None:
+    """Make it the table of a layer."""
+    state["table"] = found.weights
+    state.pop("ids", None)
+    if found.ids is not None:
+        state["ids"] = found.ids
 
 
 def _length(options: Options) -> int:
@@ -78,10 +91,11 @@ def recall(options: Options, state: State, ids: Ids | None, n: int) -> tuple[Ten
             f"share='table' needs the ids of the {n} samples that this layer saw, {given} given: "
             f"`with optimizer.samples(ids):` around backward()."
         )
-    found = table.lookup(state["table"], ids)
+    known = kept(state)
+    found = table.lookup(known, ids)
     if math.isnan(float(found.sum())):  # a sum is the cheapest pass that no NaN survives
         fresh = fresh or options["window"] is None
-        found = table.filled(state["table"], found, state["scale"])
+        found = table.filled(known, found, state["scale"])
         if bool(torch.isnan(found).any()):
             return None, True
     return found, fresh
@@ -90,7 +104,7 @@ def recall(options: Options, state: State, ids: Ids | None, n: int) -> tuple[Ten
 def learn(options: Options, state: State, ids: Ids | None, w: Tensor) -> None:
     """Take in the fresh weights (n,) of one batch."""
     if options["share"] == "table" and ids is not None:
-        state["table"] = table.store(state["table"], ids, w)
+        keep(state, table.store(kept(state), ids, w))
     if options["share"] == "scalar" and state["left"] > 0:
         state["sum"] += float(w.double().sum())
         state["count"] += len(w)
@@ -115,6 +129,6 @@ def _open(options: Options, state: State) -> None:
     """Begin a window. The mean so far stays, for ids that are met before they are known again."""
     state.update(left=_length(options), sum=0.0, count=0)
     if options["share"] == "table":
-        average = table.mean(state["table"])
+        average = table.mean(kept(state))
         state["scale"] = state["scale"] if math.isnan(average) else average
         state["table"].fill_(math.nan)

@@ -7,7 +7,8 @@ A side of size n of a stack of b gradient matrices :math:`G` (b, n, k) keeps
     \text{series: } P \leftarrow \mathrm{step}(P, G) \approx L^{-1/4}
 
 with p = 2 when the other side is not preconditioned and 4 when it is; a series side alone applies P twice. Every rule can
-keep L as well and have its root looked at: a probe of :math:`P^2LP^2 - I` beyond the threshold asks for an exact root.
+keep L as well and have its root looked at: an estimate of :math:`\|P^2LP^2 - I\|_2` from above, right with a chance of
+99 per cent, that is beyond the threshold asks for an exact root.
 
 Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; the Jorge paper (singh2023jorge); the rest is derived here.
 """
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from optimizers.base import Options  # of a parameter group: beta2, eps, ridge, order, refresh, threshold, probes
-from optimizers.roots.certificate import probed_residual, staleness_bound
+from optimizers.roots.certificate import probed_bound, staleness_bound
 from optimizers.roots.exact import half_root, ridge_of
 from optimizers.roots.products import (
     accumulate,
@@ -105,11 +106,11 @@ class Rule:
         self.refresh([side], options)
 
     def recheck(self, side: Side, options: Options, step: int) -> bool:
-        """Probe the roots and refresh those that are off; whether there were any."""
+        """Probe the roots and refresh those that are not certified to be within the threshold; whether there were any."""
         L = side.tensors["statistic"]
         V = probes(side.n, options["probes"], step, L)
-        error = probed_residual(lambda X: self.square(side, X), L, V, ridge_of(L, options["ridge"]))
-        off = ~(error <= options["threshold"])
+        bound = probed_bound(lambda X: self.square(side, X), L, V, ridge_of(L, options["ridge"]))
+        off = ~(bound <= options["threshold"])
         if not bool(off.any()):
             return False
         self.refresh_some(side, off, options)

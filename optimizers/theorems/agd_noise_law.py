@@ -43,6 +43,14 @@ class Noise:
     horizon: int
     copy: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError unless there is one chance for each value, and a step."""
+        if len(self.values) != len(self.chances) or not self.values or self.horizon < 1:
+            raise ValueError(
+                f"needs one chance for each value and horizon ≥ 1, got {len(self.chances)} for {len(self.values)} and "
+                f"{self.horizon}."
+            )
+
     @property
     def variance(self) -> float:
         """σ², of mean 0."""
@@ -77,11 +85,17 @@ def _centred(run: Noise) -> Check:
     return Check(off <= allowed, allowed - off, f"the mean is {off:.3g}")
 
 
+def _distribution(run: Noise) -> Check:
+    least = min((*run.chances, run.copy, 1.0 - run.copy))
+    return Check(least >= 0.0, least, f"the smallest chance is {least:.3g}")
+
+
 def _independent(run: Noise) -> Check:
     return Check(run.copy == 0.0, -run.copy, f"a gradient repeats the last one with chance {run.copy}")
 
 
 CENTRED = Assumption("centred", r"E g_t = 0, \; E g_t^2 = \sigma^2", _centred)
+DISTRIBUTION = Assumption("distribution", r"p \ge 0, \; \sum p = 1", _distribution)
 INDEPENDENT = Assumption("independent", r"g_1, g_2, \dots \text{ independent}", _independent)
 
 
@@ -97,7 +111,7 @@ class AGDNoiseLaw(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the expected mean square of AGD's differences, by enumeration of all paths"
-    assumptions: ClassVar = (CENTRED, INDEPENDENT)
+    assumptions: ClassVar = (DISTRIBUTION, CENTRED, INDEPENDENT)
     axes = ("step",)
 
     def measured(self, run: Noise) -> np.ndarray:  # (T,)
@@ -120,6 +134,11 @@ class AGDNoiseLaw(Theorem):
     def controls(self) -> Iterator[Example]:
         biased = Noise((-0.5, 1.5), (0.5, 0.5), 0.9, 0.999, 10)
         copied = Noise((-1.0, 1.0), (0.5, 0.5), 0.9, 0.999, 10, copy=0.5)
+        # The law is linear in the chances and holds for signed ones as well, of which no gradient is drawn.
+        signed = Noise((-1.0, 1.0, 2.0), (0.375, 0.875, -0.25), 0.9, 0.999, 6)
+        yield Example(
+            "a negative chance, through the door", lambda: signed, expect=("HYPOTHESIS_FAILED",), breaks="distribution"
+        )
         for name, run, breaks in (("a mean", biased, "centred"), ("gradients that repeat", copied, "independent")):
             yield Example(
                 f"{name}, through the door", lambda run=run: run, expect=("HYPOTHESIS_FAILED",), breaks=breaks

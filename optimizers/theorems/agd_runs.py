@@ -6,7 +6,7 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class AGDRun:
 
     rule: Recursion
     x: np.ndarray = field(repr=False)  # before each step
-    g: np.ndarray = field(repr=False)
+    g: np.ndarray = field(repr=False)  # as it enters m: with the decay that is coupled to it
     m: np.ndarray = field(repr=False)
     s: np.ndarray = field(repr=False)
     v: np.ndarray = field(repr=False)  # as the denominator takes it
@@ -56,7 +56,9 @@ def run_rule(
 
 
 def _faithful(run: AGDRun) -> Check:
-    again = run_rule(run.rule, run.x[0], lambda t, _: run.g[t - 1], run.horizon)
+    # A decay that is coupled to the gradients is in the recorded ones already.
+    rule = replace(run.rule, decay="decoupled", weight_decay=0.0) if run.rule.decay == "coupled" else run.rule
+    again = run_rule(rule, run.x[0], lambda t, _: run.g[t - 1], run.horizon)
     off = [
         name
         for name in ("x", "m", "s", "v", "D", "moved", "after")

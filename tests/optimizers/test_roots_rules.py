@@ -73,19 +73,21 @@ def test_a_certified_root_rests_while_the_stream_does_and_is_renewed_when_it_tur
     assert len([t for t in taken if 300 <= t < 310]) >= 3
 
 
-@pytest.mark.parametrize("kind", [Shampoo, OneSidedShampoo])
-def test_no_root_in_use_is_off_by_much_more_than_the_threshold(kind):
+@pytest.mark.parametrize(("kind", "root"), [(Shampoo, "eigh"), (OneSidedShampoo, "eigh"), (Shampoo, "sandwich")])
+def test_every_root_in_use_is_within_the_threshold_but_for_the_chance_of_a_probe(kind, root):
     p = torch.nn.Parameter(torch.zeros(6, 8, dtype=torch.float64))
-    optimizer = kind([p], refresh="certificate", beta2=0.95, threshold=0.2, ridge=1e-2, probes=6)
-    for G in stream(150, (6, 8), jump=75):
+    optimizer = kind([p], refresh="certificate", beta2=0.95, threshold=0.3, ridge=1e-2, root=root)
+    off, eye = [], torch.eye(6, dtype=torch.float64)
+    for G in stream(300, (6, 8), jump=150):
         p.grad = G.clone()
         optimizer.step()
         state = optimizer.state[p]
-        L, A = state["left_statistic"][0], state["left_root"][0]
-        L = L + ridge_of(L, 1e-2) * torch.eye(6, dtype=torch.float64)
-        R = residual(A, L) if kind is Shampoo else A @ L @ A - torch.eye(6, dtype=torch.float64)
-        # six Gaussian columns in six dimensions see all of R but for a chance of directions: a factor of 4 is generous
-        assert float(torch.linalg.matrix_norm(R, 2)) < 0.8
+        L, A = state["left_statistic"][0], state["left_root" if root == "eigh" else "left_series"][0]
+        L = L + ridge_of(L, 1e-2) * eye
+        R = residual(A, L) if kind is Shampoo else A @ L @ A - eye
+        off.append(float(torch.linalg.matrix_norm(R, 2)))
+    assert sum(rho > 0.3 for rho in off) <= 10  # three in expectation at most
+    assert max(off) > 0.05  # roots are kept
 
 
 @pytest.mark.parametrize("kind", [Shampoo, OneSidedShampoo])
