@@ -1,4 +1,4 @@
-r"""Training with the optimizers here at a size that runs in minutes: what FNGD's epochs cost, and pictures and text from files.
+r"""What FNGD's epochs cost. What training brings, with every optimizer, is measured by `benchmarks.optimizer_training`.
 
 .. math:: \frac{t(\text{epoch of FNGD})}{t(\text{epoch of SGD})}, \qquad
     \frac{t(\text{fresh coefficients})}{t(\text{SGD}) + t(\text{Gram products and solutions alone})}
@@ -7,11 +7,7 @@ Epochs take turns with SGD's (momentum 0.9, foreach). "scalar" and "table" are t
 and "first epoch" before. The floor of fresh coefficients is SGD's epoch plus the Gram matrices of all layers, by the products
 that their definition needs, and one Cholesky solution for each.
 
-With ``--data FOLDER`` MNIST (idx files), CIFAR-10 (the binary version) and a text are trained on as well, when their files are
-there (also compressed by gzip, bzip2 or xz); every method takes the same grid of learning rates and the same budget.
-
-    python -m benchmarks.training [--data FOLDER] [--json FILE] [--repeats N] [--seeds N] [--quick]
-                               [--only epochs|tasks] [--tasks WORD,...] [--methods NAME;...]
+    python -m benchmarks.training [--json FILE] [--repeats N] [--quick]
     python -m benchmarks.training --show FILE
 """
 
@@ -23,24 +19,18 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
 
 from benchmarks.race.machine import machine
 from benchmarks.steps.clock import Timed, Turns, paired
-from benchmarks.steps.files import tasks_in
 from benchmarks.steps.table import short
-from experiments.suite._tasks import Task
-from experiments.suite._training import GRIDS, TUNING_SEED, best_step_size, evaluate, state_numbers, train
-from experiments.suite.optimizer_training import COMPARED
 from optimizers import FNGD
 
-__all__ = ["epoch_ratios", "main", "task_results"]
+__all__ = ["epoch_ratios", "main"]
 
 BATCHES = 8  # of an epoch that is timed
 
@@ -149,67 +139,18 @@ def gram_products(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Callable[[]
     return run
 
 
-def per_sample(module: nn.Conv2d, a: Tensor, g: Tensor) -> Tensor:
-    """Every sample's gradient of the weight."""
+def per_sample(module: Any, a: Tensor, g: Tensor) -> Tensor:
+    """Every sample's gradient of the weight of a two-dimensional convolution."""
     n, o, i = len(a), module.out_channels, module.in_channels
-    grouped = torch.nn.grad.conv2d_weight(
+    grouped = conv2d_weight(
         a.reshape(1, n * i, *a.shape[2:]), (n * o, i, *module.kernel_size), g.reshape(1, n * o, *g.shape[2:]),
         module.stride, module.padding, module.dilation, n,
     )  # fmt: skip
     return grouped.reshape(n, o, i, *module.kernel_size)
 
 
-def task_results(
-    task: Task, epochs: int, seeds: int, grid: tuple[float, ...], methods: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """Every method on one task: its step size tuned, then several seeds."""
-    rows = []
-    for method in methods:
-        begin = perf_counter()
-        lr, scores = best_step_size(lambda lr, method=method: train(task, method, lr, TUNING_SEED, epochs), grid)
-        row: dict[str, Any] = {
-            "method": method,
-            "lr": lr,
-            "scores": [finite(s) for s in scores],
-            "report": [],
-            "train": [],
-            "ms": [],
-        }
-        for seed in range(seeds):
-            start = perf_counter()
-            history = train(task, method, lr, seed, epochs)
-            row["ms"].append(1e3 * (perf_counter() - start) / max(1, len(history.losses)))
-            row["report"].append([finite(value) for value in evaluate(history.model, task.report)])
-            row["train"].append([finite(value) for value in running(history.losses, 50)])
-            row["state_numbers"] = state_numbers(history.optimizer)
-            row["parameters"] = sum(p.numel() for p in history.model.parameters())
-        rows.append(row)
-        print(f"{task.name}, {method}: lr {lr:g}, {perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
-    return rows
-
-
-def methods_of(text: str | None) -> tuple[str, ...]:
-    """The methods that were asked for, all when none was. Raises ValueError for a name that there is not."""
-    every = (*COMPARED, "FNGD, table")
-    chosen = tuple(text.split(";")) if text else every
-    unknown = sorted(set(chosen) - set(every))
-    if unknown:
-        raise ValueError(f"there is no method {', '.join(unknown)}: choose from {'; '.join(every)}")
-    return chosen
-
-
-def running(losses: list[float], count: int) -> list[float]:
-    """Means over `count` equal parts of a run."""
-    return [float(np.mean(part)) for part in np.array_split(losses, count) if len(part)]
-
-
-def finite(value: float) -> float | None:
-    """The number, None where it is not one."""
-    return value if np.isfinite(value) else None
-
-
 def markdown(results: dict[str, Any]) -> str:
-    """The tables of a measurement."""
+    """The table of a measurement."""
     lines = [
         "| model | SGD, ms per batch | scalar / SGD | table / SGD | fresh / SGD | fresh / its floor |",
         "|---|---|---|---|---|---|",
@@ -217,40 +158,21 @@ def markdown(results: dict[str, Any]) -> str:
     for each in results["epochs"]:
         ratios = [short(each["ratio"][label][0]) for label in SHARINGS] + [short(each["fresh_to_floor"][0])]
         lines.append(f"| {each['model']} | {1e3 * each['seconds']['SGD']:.2f} | {' | '.join(ratios)} |")
-    for task in results["tasks"]:
-        lines += ["", f"{task['name']}, {task['epochs']} epochs, {task['seeds']} seeds", ""]
-        lines += [
-            "| method | lr | report loss | low | high | accuracy | ms per step | numbers per parameter |",
-            "|---" * 8 + "|",
-        ]
-        for row in task["rows"]:
-            losses, right = zip(*row["report"], strict=True)
-            known = [loss for loss in losses if loss is not None] or [float("nan")]
-            values = (median(known), min(known), max(known), float(np.mean(right)))
-            memory = row["state_numbers"] / row["parameters"]
-            numbers = " | ".join(f"{value:.3f}" for value in values)
-            lines.append(f"| {row['method']} | {row['lr']:.2g} | {numbers} | {median(row['ms']):.2f} | {memory:.2f} |")
-    lines += ["", *(f"- {name}: {reason}" for name, reason in results["skipped"].items())]
     return "\n".join(lines)
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="What training with each optimizer costs and brings.")
-    parser.add_argument("--data", type=Path, help="folder with the files of MNIST, CIFAR-10 and a text")
+    parser = argparse.ArgumentParser(description="What an epoch of FNGD costs beside one of SGD.")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    parser.add_argument("--show", type=Path, help="print the tables of a file, measure nothing")
+    parser.add_argument("--show", type=Path, help="print the table of a file, measure nothing")
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", choices=("epochs", "tasks"))
-    parser.add_argument("--tasks", help="tasks whose name has one of these words, separated by commas")
-    parser.add_argument("--methods", help="methods separated by semicolons (their names have commas)")
-    parser.add_argument("--quick", action="store_true", help="one small model, one repeat, no tasks")
+    parser.add_argument("--quick", action="store_true", help="one small model, two repeats")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the tables, and write JSON when asked."""
+    """Measure, print the table, and write JSON when asked."""
     options = parsed(arguments)
     if options.show:
         print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
@@ -258,25 +180,11 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     where = machine()
     where["versions"] = {**where["versions"], "torch": torch.__version__}  # pyright: ignore[reportGeneralTypeIssues]
-    results: dict[str, Any] = {"machine": where, "epochs": [], "tasks": [], "skipped": {}}
-    names = list(MODELS)[:1] if options.quick else list(MODELS) if options.only != "tasks" else []
+    names = list(MODELS)[:1] if options.quick else list(MODELS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        results["epochs"] = [epoch_ratios(name, 2 if options.quick else options.repeats) for name in names]
-        if not options.quick and options.only != "epochs":
-            for name, found in tasks_in(options.data).items():
-                if options.tasks and not any(word in name for word in options.tasks.split(",")):
-                    continue
-                if isinstance(found, str):
-                    results["skipped"][name] = found
-                    continue
-                task, epochs = found
-                rows = task_results(task, epochs, options.seeds, GRIDS["half decades"], methods_of(options.methods))
-                results["tasks"].append(
-                    {"name": name, "epochs": epochs, "seeds": options.seeds, "steps": task.steps, "rows": rows}
-                )
-                if options.json:
-                    options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        epochs = [epoch_ratios(name, 2 if options.quick else options.repeats) for name in names]
+    results = {"machine": where, "epochs": epochs}
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(markdown(results))

@@ -19,10 +19,13 @@ LOOKS = {
     "Shampoo": Look(PALETTE["vermilion"], "D"),
     "OneSidedShampoo": Look(PALETTE["blue"], "<"),
     "Jorge": Look(PALETTE["green"], "P", DASHED),
+    "Jorge, no ridge": Look(PALETTE["green"], "X", DOTTED),
     "Jorge, sandwich": Look(PALETTE["green"], "p"),
     "FNGD": Look(PALETTE["purple"], "*"),
+    "FNGD, damping 0.1": Look(PALETTE["yellow"], "*"),
     "FNGD, scalar": Look(PALETTE["purple"], "v", DASHED),
     "FNGD, table": Look(PALETTE["purple"], "^", DOTTED),
+    "K-FAC": Look(PALETTE["sky"], "h"),
 }
 
 

@@ -33,7 +33,7 @@ class NotPositiveError(ValueError):
 def eigh(A: Array) -> tuple[Array, Array]:  # (..., n, n) -> (..., n), (..., n, n)
     """Eigenvalues (ascending) and orthonormal eigenvectors of the symmetric part of A, batched.
 
-    Half precisions are computed in float32. If single precision does not converge, double is tried before giving up.
+    Half precisions are computed in float32. If single precision does not converge or gives NaN, double is tried before giving up.
     Raises ValueError for a matrix that is not square or empty, and naming the first non-finite entry;
     `numpy.linalg.LinAlgError` when no precision converges.
     """
@@ -43,9 +43,16 @@ def eigh(A: Array) -> tuple[Array, Array]:  # (..., n, n) -> (..., n), (..., n, 
     S = sym(widen(A))
     xp = namespace(S)
     try:
-        return tuple(xp.linalg.eigh(S))  # pyright: ignore[reportReturnType]
+        values, vectors = xp.linalg.eigh(S)
     except (np.linalg.LinAlgError, RuntimeError):  # torch raises its LinAlgError as a RuntimeError
         return _eigh_again_in_double(S)
+    return (values, vectors) if _finite(values, vectors) else _eigh_again_in_double(S)
+
+
+def _finite(values: Array, vectors: Array) -> bool:
+    """False for what MKL returns, without an error, for some finite matrices of low rank in single precision: NaN."""
+    xp = namespace(values)
+    return bool(xp.all(xp.isfinite(values))) and bool(xp.all(xp.isfinite(vectors)))
 
 
 def _eigh_again_in_double(S: Array) -> tuple[Array, Array]:
@@ -60,6 +67,8 @@ def _eigh_again_in_double(S: Array) -> tuple[Array, Array]:
         raise np.linalg.LinAlgError(
             f"eigh did not converge for a matrix of shape {tuple(S.shape)}, in {dtype_name(S)} nor in float64: {error}"
         ) from error
+    if not _finite(values, vectors):
+        raise np.linalg.LinAlgError(f"eigh of a finite matrix of shape {tuple(S.shape)} gave NaN, also in float64")
     return xp.astype(values * scale[..., 0], S.dtype), xp.astype(vectors, S.dtype)
 
 

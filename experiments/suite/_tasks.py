@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TASKS", "Task", "characters", "digits_cnn", "digits_mlp", "pictures"]
+__all__ = ["TASKS", "Task", "characters", "cnn", "convolutions", "digits_cnn", "digits_mlp", "mlp", "pictures"]
 
 Parts = tuple[Any, Any]  # inputs and targets, tensors with samples first
 
@@ -78,6 +78,16 @@ def cnn(channels: int, side: int, width: int = 16) -> Any:
     )  # fmt: skip
 
 
+def convolutions(*widths: int, classes: int = 10) -> Any:
+    """3×3 convolutions of stride 2 with ReLU, the mean over what is left of the picture, and a linear layer."""
+    from torch import nn
+
+    layers: list[Any] = []
+    for a, b in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Conv2d(a, b, 3, 2, 1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
 def decoder(symbols: int, context: int, width: int = 32, heads: int = 2) -> Any:
     """One layer of causal attention and a perceptron, layers normalised before each."""
     import torch
@@ -135,12 +145,14 @@ def digits_cnn() -> Task:
     return Task("digits CNN", lambda: cnn(1, 8), *digit_parts(), batch=64)
 
 
-def characters(text: str | None = None, context: int = 16, size: int = 1024) -> Task:
+def characters(
+    text: str | None = None, context: int = 16, size: int = 1024, width: int = 32, name: str = "characters"
+) -> Task:
     """Next characters of a text by a small decoder; the text is Python's language reference unless one is given."""
     symbols, codes = encoded(text if text is not None else reference_text())
     count = min(size + 600, (len(codes) - 1) // context)
     x, y = (codes[k : k + count * context].reshape(count, context) for k in (0, 1))
-    return Task("characters", lambda: decoder(symbols, context), *parts(x, y, (300, 300)), batch=32, accuracy=False)
+    return Task(name, lambda: decoder(symbols, context, width), *parts(x, y, (300, 300)), batch=32, accuracy=False)
 
 
 def reference_text() -> str:
@@ -157,10 +169,18 @@ def encoded(text: str) -> tuple[int, np.ndarray]:
 
 
 def pictures(
-    name: str, make: Callable[[], Any], x: np.ndarray, y: np.ndarray, held_out: tuple[int, int], batch: int
+    name: str,
+    make: Callable[[], Any],
+    known: tuple[np.ndarray, np.ndarray],  # (n, channels, side, side) and labels (n,), to learn from and to choose by
+    report: tuple[np.ndarray, np.ndarray],
+    choose: int,  # of the known ones
+    batch: int,
 ) -> Task:
-    """A task on pictures (n, channels, side, side) in [0, 1] and labels."""
-    return Task(name, make, *parts(x.astype(np.float32), y.astype(np.int64), held_out), batch=batch)
+    """A task on pictures that come with a part of their own to report on."""
+    x, y = known[0].astype(np.float32), known[1].astype(np.int64)
+    learn, chosen, _ = parts(x, y, (choose, 0))
+    _, _, last = parts(report[0].astype(np.float32), report[1].astype(np.int64), (0, len(report[0])))
+    return Task(name, make, learn, chosen, last, batch=batch)
 
 
 TASKS: dict[str, Callable[[], Task]] = {

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from time import process_time
 from typing import Any
 
 from experiments.suite._tasks import Parts, Task
@@ -33,6 +34,7 @@ __all__ = [
 
 GRIDS: dict[str, tuple[float, ...]] = {
     "half decades": tuple(round(10.0 ** (-3.5 + k / 2), 10) for k in range(9)),
+    "upper half decades": tuple(round(10.0 ** (-2 + k / 2), 10) for k in range(7)),
     "decades": tuple(10.0**-k for k in (3, 2, 1)),
 }
 TUNING_SEED = 99
@@ -45,8 +47,10 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "Shampoo": ("Shampoo", {}),
     "OneSidedShampoo": ("OneSidedShampoo", {}),
     "Jorge": ("Jorge", {}),
+    "Jorge, no ridge": ("Jorge", {"ridge": 0.0}),  # as published
     "Jorge, sandwich": ("Jorge", {"rule": "sandwich"}),
     "FNGD": ("FNGD", {}),
+    "FNGD, damping 0.1": ("FNGD", {"damping": 0.1}),
     "FNGD, scalar": ("FNGD", {"share": "scalar"}),
     "FNGD, table": ("FNGD", {"share": "table"}),
 }
@@ -54,10 +58,12 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass
 class History:
-    """What a training run leaves: losses of its steps, and at the end of each epoch the loss on the second part."""
+    """What a training run leaves: losses of its steps, and at its checks (the ends of epochs) the loss on the second part."""
 
     losses: list[float] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)  # that had been taken at each check
+    seconds: list[float] = field(default_factory=list)  # of the processor for these steps: without waiting or checking
     diverged: bool = False
     model: Any = None
     optimizer: Any = None
@@ -114,6 +120,7 @@ def train(
     epochs: int,
     watch: Watch | None = None,
     optimizer_of: OptimizerOf | None = None,  # instead of the method's own
+    checks: int = 1,  # in every epoch, evenly spaced
 ) -> History:
     """A whole run; it ends early, marked, when the loss or a gradient is not finite."""
     from torch.optim.lr_scheduler import LambdaLR
@@ -122,15 +129,28 @@ def train(
     optimizer = optimizer_of(model, lr) if optimizer_of else make_optimizer(method, model, lr)
     schedule = LambdaLR(optimizer, lambda step: max(0.0, 1.0 - step / (epochs * task.steps)))
     history.model, history.optimizer = model, optimizer
+    due = {round(task.steps * k / checks) for k in range(1, checks + 1)}
+    used = 0.0
     for epoch in range(epochs):
-        for x, y, ids in task.batches(seed, epoch):
-            if not take_step(history, x, y, ids, watch):
+        for k, (x, y, ids) in enumerate(task.batches(seed, epoch), 1):
+            begin = process_time()
+            taken = take_step(history, x, y, ids, watch)
+            used += process_time() - begin
+            if not taken:
                 history.diverged = True
                 return history
             schedule.step()
-        history.held_out.append(evaluate(model, task.choose)[0])
+            if k in due:
+                check(history, task.choose, used)
     history.diverged = not math.isfinite(history.held_out[-1])
     return history
+
+
+def check(history: History, data: Parts, seconds: float) -> None:
+    """Note the loss on this part of the data, and after how many steps and seconds."""
+    history.held_out.append(evaluate(history.model, data)[0])
+    history.steps.append(len(history.losses))
+    history.seconds.append(seconds)
 
 
 def take_step(history: History, x: Any, y: Any, ids: Any, watch: Watch | None) -> bool:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from experiments.spec import Experiment, Progress, Result, RunSpec, quiet
-from experiments.suite._natural import linear_layers, seen
+from experiments.suite._natural import natural_layers, seen
 from experiments.suite._training import History
 
-__all__ = ["SHARINGS", "FNGDSharing"]
+__all__ = ["SHARINGS", "FNGDSharing", "compared"]
 
 SHARINGS = ("SGD", "fresh", "table", "position", "scalar")
 EVERY = 4  # steps between two measurements of cosines
@@ -53,36 +53,40 @@ class FNGDSharing(Experiment):
 
     def execute(self, spec: RunSpec, progress: Progress = quiet) -> Result:
         from experiments.suite._tasks import digits_mlp
-        from experiments.suite._training import GRIDS, TUNING_SEED, best_step_size, evaluate
 
-        params, task = spec.params, digits_mlp()
-        lr, scores = best_step_size(lambda lr: trained(task, params, lr, TUNING_SEED)[0], GRIDS[params["grid"]])
-        curves, ends, accuracies, notes = [], [], [], []
-        for seed in range(params["seeds"]):
-            progress(seed, params["seeds"])
-            history, notebook = trained(task, params, lr, seed)
-            curves.append(
-                np.array([*history.losses, *[np.inf] * (params["epochs"] * task.steps - len(history.losses))])
-            )
-            ends.append(evaluate(history.model, task.learn)[0])
-            accuracies.append(evaluate(history.model, task.report)[1])
-            notes.append(notebook.findings() if notebook and not history.diverged else {})
-        arrays = {
-            "loss": np.array(curves),
-            "train_loss": np.array(ends),
-            "accuracy": np.array(accuracies),
-            "scores": np.array(scores),
-        }
-        if params["share"] == "fresh" and all(notes):
-            arrays |= {name: np.array([note[name] for note in notes]) for name in notes[0]}
-        return Result(arrays, {"lr": lr, "steps_per_epoch": task.steps})
+        return compared(digits_mlp(), spec.params, progress)
+
+
+def compared(task: Any, params: dict[str, Any], progress: Progress = quiet) -> Result:
+    """One way to share at one damping: its step size tuned (for `tuning_epochs` where given), then several seeds."""
+    from experiments.suite._training import GRIDS, TUNING_SEED, best_step_size, evaluate
+
+    shorter = params | {"epochs": params.get("tuning_epochs", params["epochs"])}
+    lr, scores = best_step_size(lambda lr: trained(task, shorter, lr, TUNING_SEED)[0], GRIDS[params["grid"]])
+    curves, ends, accuracies, notes = [], [], [], []
+    for seed in range(params["seeds"]):
+        progress(seed, params["seeds"])
+        history, notebook = trained(task, params, lr, seed)
+        curves.append(np.array([*history.losses, *[np.inf] * (params["epochs"] * task.steps - len(history.losses))]))
+        ends.append(evaluate(history.model, task.learn)[0])
+        accuracies.append(evaluate(history.model, task.report)[1])
+        notes.append(notebook.findings() if notebook and not history.diverged else {})
+    arrays = {
+        "loss": np.array(curves),
+        "train_loss": np.array(ends),
+        "accuracy": np.array(accuracies),
+        "scores": np.array(scores),
+    }
+    if params["share"] == "fresh" and all(notes):
+        arrays |= {name: np.array([note[name] for note in notes]) for name in notes[0]}
+    return Result(arrays, {"lr": lr, "steps_per_epoch": task.steps})
 
 
 def trained(task: Any, params: dict[str, Any], lr: float, seed: int) -> tuple[History, Notebook | None]:
     """One run, without momentum, so that a direction is a direction; with a notebook when every batch is fresh."""
     import torch
 
-    from experiments.suite._training import train
+    from experiments.suite._training import TUNING_SEED, train
     from optimizers import FNGD
 
     share, damping = params["share"], params["damping"]
@@ -97,7 +101,7 @@ def trained(task: Any, params: dict[str, Any], lr: float, seed: int) -> tuple[Hi
             return FNGD(model, lr=lr, momentum=0.0, damping=damping, **ours[share])
         return torch.optim.SGD(model.parameters(), lr=lr)
 
-    notebook = Notebook(task.steps, damping) if share == "fresh" and seed != 99 else None
+    notebook = Notebook(task.steps, damping, len(task.learn[0])) if share == "fresh" and seed != TUNING_SEED else None
     watch = notebook.watch if notebook else Positions(task.steps, damping).watch if share == "position" else None
     return train(task, "SGD", lr, seed, params["epochs"], watch, made), notebook
 
@@ -111,40 +115,43 @@ class Positions:
 
     def watch(self, model: Any, _: Any, step: int, batch: tuple[Any, Any, Any]) -> None:
         """Between backward and step."""
-        for k, (layer, module) in enumerate(zip(seen(model, *batch[:2]), linear_layers(model), strict=True)):
+        for k, (layer, module) in enumerate(zip(seen(model, *batch[:2]), natural_layers(model), strict=True)):
             if step < self.steps:
                 w = layer.weights(self.damping)
                 self.sums[k] = self.sums.get(k, 0.0) + w
             else:
                 w = self.sums[k] / self.steps
-            module.weight.grad, module.bias.grad = layer.direction(w)
+            weight, module.bias.grad = layer.direction(w)
+            module.weight.grad = weight.reshape(module.weight.shape)
 
 
 class Notebook:
     """Weights of all batches of a run, and cosines to the fresh direction from the second epoch on."""
 
-    def __init__(self, steps: int, damping: float) -> None:
-        self.steps, self.damping = steps, damping
+    def __init__(self, steps: int, damping: float, samples: int) -> None:
+        self.steps, self.damping, self.samples = steps, damping, samples
         self.weights: list[np.ndarray] = []  # per step (layers, batch)
-        self.table: dict[tuple[int, int], float] = {}  # layer and sample -> weight in the first epoch
+        self.table: np.ndarray = np.empty(0)  # (layers, samples): weights of the first epoch, NaN for who was not in it
         self.cosines: list[list[list[float]]] = []  # per measurement and layer: table, SGD
 
     def watch(self, model: Any, _: Any, step: int, batch: tuple[Any, Any, Any]) -> None:
         """Between backward and step: note the weights; in the first epoch by sample, later compare."""
         import torch
 
-        layers, ids = seen(model, *batch[:2]), batch[2].tolist()
+        layers, ids = seen(model, *batch[:2]), batch[2].numpy()
         fresh = [layer.weights(self.damping) for layer in layers]
         self.weights.append(np.stack([w.numpy() for w in fresh]))
+        if step == 0:
+            self.table = np.full((len(layers), self.samples), np.nan)
         if step < self.steps:
-            self.table |= {(k, i): float(v) for k, w in enumerate(fresh) for i, v in zip(ids, w, strict=True)}
+            self.table[:, ids] = self.weights[-1]
         elif step % EVERY == 0:
-            mean = [float(np.mean([v for (k, _), v in self.table.items() if k == j])) for j in range(len(layers))]
-            tables = [torch.tensor([self.table.get((k, i), mean[k]) for i in ids]) for k in range(len(layers))]
+            known = np.nanmean(self.table, axis=1, keepdims=True)
+            old = torch.from_numpy(np.where(np.isnan(self.table[:, ids]), known, self.table[:, ids]))
             self.cosines.append(
                 [
-                    [cosine(layer, old, w), cosine(layer, torch.ones(len(ids)), w)]
-                    for layer, old, w in zip(layers, tables, fresh, strict=True)
+                    [cosine(layer, w_old, w), cosine(layer, torch.ones(len(ids)), w)]
+                    for layer, w_old, w in zip(layers, old, fresh, strict=True)
                 ]
             )
 

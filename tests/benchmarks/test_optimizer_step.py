@@ -1,8 +1,6 @@
 """The benchmarks of optimizers run, compare like with like, count bytes, and read their files."""
 
-import gzip
 import json
-import struct
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ import torch
 from benchmarks import optimizer_step, training
 from benchmarks.steps.clock import Timed, paired
 from benchmarks.steps.contestants import REFERENCE, Absent, Contestant, contestants
-from benchmarks.steps.files import cifar_records, idx, tasks_in
 from benchmarks.steps.floors import linear_algebra, stacks
 from benchmarks.steps.memory import formula_bytes, state_bytes
 from benchmarks.steps.parameters import LISTS, gradients, parameters, resnet50
@@ -48,8 +45,11 @@ def test_ratios_are_those_of_the_seconds_and_matrix_methods_have_a_floor(quick):
         if cell["ours"] and "Shampoo" in cell["group"]:
             assert cell["to_floor"] == pytest.approx(cell["step"] / cell["floor"])
             assert cell["to_floor_and_passes"] < cell["to_floor"]
+            peers = {each["name"] for each in quick["cells"] if each["group"] == cell["group"] and not each["ours"]}
+            assert set(cell["against"]) == peers
     text = markdown(quick)
     assert "| OneSidedShampoo, every 10 |" in text
+    assert "| AdamW fused / AGD |" in text
     assert "not installed" in text or "Distributed Shampoo" in text
 
 
@@ -156,33 +156,3 @@ def test_gram_products_of_convolutions_are_those_of_the_samples():
     for k in range(5):
         expected = torch.autograd.grad(module(x[k : k + 1]), module.weight, g[k : k + 1])[0]
         torch.testing.assert_close(found[k], expected)
-
-
-def test_files_of_pictures_and_text_become_tasks_and_absent_ones_give_a_reason(tmp_path):
-    assert all("no folder" in str(found) for found in tasks_in(None).values())
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (2100, 28, 28), dtype=np.uint8), rng.integers(0, 10, 2100, dtype=np.uint8)
-    (tmp_path / "deep").mkdir()
-    with gzip.open(tmp_path / "deep" / "train-images-idx3-ubyte.gz", "wb") as file:
-        file.write(struct.pack(">HBBIII", 0, 8, 3, *images.shape) + images.tobytes())
-    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 2100) + labels.tobytes())
-    (tmp_path / "some.txt").write_text("to be, or not to be. " * 2000)
-    found = tasks_in(tmp_path)
-    assert "no file" in str(found["CIFAR-10 CNN"])
-    task, _ = found["MNIST CNN"]
-    assert task.learn[0].shape == (100, 1, 28, 28)
-    assert float(task.learn[0].max()) <= 1.0
-    assert task.model(0)(task.learn[0][:2]).shape == (2, 10)
-    assert found["text"][0].learn[0].shape[1] == 32
-
-
-def test_broken_files_are_refused():
-    with pytest.raises(ValueError, match="not an idx file"):
-        idx(b"\x1f\x8b\x08\x00")
-    with pytest.raises(ValueError, match="announces the shape"):
-        idx(struct.pack(">HBBI", 0, 8, 1, 5) + b"abc")
-    with pytest.raises(ValueError, match="3073"):
-        cifar_records(bytes(3072))
-    pictures, labels = cifar_records(bytes([7, *range(256)] + [0] * (3072 - 256)))
-    assert labels.tolist() == [7]
-    assert pictures[0, 0, 1, 2] == 34

@@ -7,8 +7,8 @@ import torch
 from experiments.results import Results
 from experiments.store import Store
 from experiments.suite import agd_switch, agd_toys, root_streams
-from experiments.suite._natural import linear_layers, seen
-from experiments.suite._tasks import TASKS, characters, digits_mlp
+from experiments.suite._natural import natural_layers, seen
+from experiments.suite._tasks import TASKS, characters, digits_cnn, digits_mlp
 from experiments.suite._training import METHODS, History, best_step_size, loss_of, train
 from experiments.suite.fngd_sharing import FNGDSharing, Notebook
 from experiments.suite.optimizer_seconds import OptimizerSeconds
@@ -84,6 +84,16 @@ def test_a_run_that_diverges_ends_and_scores_infinity():
     assert len(history.losses) < 32
 
 
+def test_checks_are_evenly_spaced_and_change_nothing():
+    task = digits_mlp()
+    once, often = (train(task, "AdamW", 1e-3, 0, 2, checks=checks) for checks in (1, 4))
+    assert once.steps == [16, 32]
+    assert often.steps == [4, 8, 12, 16, 20, 24, 28, 32]
+    assert once.losses == often.losses
+    assert once.held_out == often.held_out[3::4]
+    assert 0.0 < often.seconds[0] < often.seconds[-1]
+
+
 def test_the_step_size_with_the_lowest_score_is_chosen():
     def run(lr):
         return History(held_out=[(np.log10(lr) + 2.0) ** 2], diverged=lr > 0.5)
@@ -142,30 +152,29 @@ def test_more_coordinates_are_in_sgd_mode_for_a_larger_delta(stored):
 # ---- FNGD
 
 
-def test_the_natural_direction_seen_from_outside_is_that_of_the_optimizer_and_of_the_inverse():
-    task = digits_mlp()
+@pytest.mark.parametrize("make", [digits_mlp, digits_cnn, characters], ids=["MLP", "CNN", "decoder"])
+def test_the_natural_direction_seen_from_outside_is_that_of_the_optimizer_and_of_the_inverse(make):
+    task = make()
     x, y, _ = next(iter(task.batches(0, 0)))
-    x, model = x[:20].double(), task.model(0).double()
-    y = y[:20]
+    model, x, y = task.model(0).double(), x[:12], y[:12]
+    x = x.double() if x.is_floating_point() else x
     layers = seen(model, x, y)
     optimizer = FNGD(model, damping=0.1)
     loss_of(model, x, y).backward()
-    for layer, module in zip(layers, linear_layers(model), strict=True):
+    for layer, module in zip(layers, natural_layers(model), strict=True):
         weight, bias = layer.direction(layer.weights(0.1))
-        torch.testing.assert_close(module.weight.grad, weight)
+        torch.testing.assert_close(module.weight.grad, weight.reshape(module.weight.shape))
         torch.testing.assert_close(module.bias.grad, bias)
-        U = np.stack(
-            [np.outer(g, np.append(a, 1.0)).reshape(-1) for a, g in zip(layer.a.numpy(), layer.g.numpy(), strict=True)],
-            1,
-        )
-        expected = push_through(U, 0.1).reshape(len(bias), -1)
+        a = np.concatenate([layer.a.numpy(), np.ones((*layer.a.shape[:2], 1))], 2)
+        U = np.swapaxes(layer.g.numpy(), 1, 2) @ a  # (n, outputs, inputs and bias): every sample's gradient
+        expected = push_through(U.reshape(len(U), -1).T, 0.1).reshape(len(bias), -1)
         np.testing.assert_allclose(weight.numpy(), expected[:, :-1], rtol=1e-9, atol=1e-14)
     assert len(optimizer.param_groups) == 1  # it has to live as long as its hooks are wanted
 
 
 def test_the_ratio_of_positions_is_one_for_exchangeable_weights_and_not_for_others():
     rng = np.random.default_rng(0)
-    notebook = Notebook(steps=4, damping=1.0)
+    notebook = Notebook(steps=4, damping=1.0, samples=64)
     notebook.cosines = [[[0.0, 0.0]]]
     common = np.cumsum(rng.standard_normal(400))  # what all samples of a batch share says nothing about positions
     notebook.weights = [c + rng.standard_normal((1, 64)) for c in common]
