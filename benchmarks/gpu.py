@@ -6,7 +6,8 @@ on the matrix quadratic and on least squares (its normal equations), n×n each. 
 (`AdaptiveRegularization` as the theorems run it) or tracked by matrix products (`structures.roots_iterative`); beside them
 stand one product, one `eigh` and Newton-Schulz from nothing at the same size. The floor of a step is its products plus,
 for `eigh`, one eigendecomposition. "Pays" is the faster of the two steps. M starts at its first gradient's outer product
-plus a damping, so that a step moves it by about 1 - β.
+plus a damping, so that a step moves it by about 1 - β. The root may take as many products as an `eigh` at this size costs.
+Times are those of device events on CUDA, of the clock on a CPU.
 
     python -m benchmarks.gpu [--device cuda|cpu] [--sizes N,...] [--dtypes float32,float64] [--steps K] [--json FILE]
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +60,7 @@ class Tracked(Method):
     rows: tuple[int, int]
     lr: float
     tol: float
+    most: int = 8  # products before an eigendecomposition
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +71,7 @@ class Tracked(Method):
 
     def step(self, state: State, G: Any) -> State:
         S = BETA * state["statistic"] + (1.0 - BETA) * LeftKronecker(self.rows).outer(G)
-        found = refresh_root(S, state["root"], tol=self.tol)
+        found = refresh_root(S, state["root"], tol=self.tol, most=self.most)
         counts = {
             "products": state["products"] + found.products * (not found.fresh),
             "fresh": state["fresh"] + found.fresh,
@@ -87,12 +90,13 @@ def measured(name: str, n: int, dtype: str, device: str, steps: int) -> dict[str
     lr, tol = 0.02 / n**0.5, TOLERANCES[dtype]
     core = AdaptiveRegularization(LeftKronecker((n, n)), lr, accumulate="ema", beta=BETA)
     parts = _parts(S[0], G[0], device)
+    most = max(8, round(parts["eigh"] / parts["product"]))
     exact, _ = _timed(Direct(core), problem, {"statistic": S}, x, max(2, steps // 4), device)
     tracked, end = _timed(
-        Tracked((n, n), lr, tol), problem, {"statistic": S, "root": fresh_root(S).state}, x, steps, device
+        Tracked((n, n), lr, tol, most), problem, {"statistic": S, "root": fresh_root(S).state}, x, steps, device
     )
     products = end["products"] / max(1, steps + 1 - end["fresh"])
-    refresh = _seconds(lambda: refresh_root(end["statistic"], end["before"], tol=tol), device)
+    refresh = _seconds(lambda: refresh_root(end["statistic"], end["before"], tol=tol, most=most), device)
     both = {
         "step_eigh": median(exact),
         "step_tracked": median(tracked),
@@ -110,6 +114,7 @@ def measured(name: str, n: int, dtype: str, device: str, steps: int) -> dict[str
         "refresh": refresh,
         "gradient": gradient,
         "products": products,
+        "most": most,
         "fresh": end["fresh"],
         "error": _error(end),
         "floor_eigh": gradient + 3 * parts["product"] + parts["eigh"],
@@ -149,11 +154,9 @@ def _timed(
     next(each)
     seconds, after = [], {}
     for _ in range(steps):
-        _wait(device)
-        begin = perf_counter()
-        after = next(each).after
-        _wait(device)
-        seconds.append(perf_counter() - begin)
+        with Stopwatch(device) as watch:
+            after = next(each).after
+        seconds.append(watch.seconds)
     return seconds, after
 
 
@@ -196,17 +199,32 @@ def _seconds(call: Callable[[], Any], device: str, repeats: int = 3) -> float:
     call()
     times = []
     for _ in range(repeats):
-        _wait(device)
-        begin = perf_counter()
-        call()
-        _wait(device)
-        times.append(perf_counter() - begin)
+        with Stopwatch(device) as watch:
+            call()
+        times.append(watch.seconds)
     return median(times)
 
 
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+class Stopwatch:
+    """Seconds of its block: by device events on CUDA, where the host runs ahead of the work; by the clock on a CPU."""
+
+    def __init__(self, device: str) -> None:
+        self.seconds, self._cuda = float("nan"), device == "cuda"
+
+    def __enter__(self) -> Stopwatch:
+        if self._cuda:
+            self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda.synchronize()
+            self._begin.record()
+        self._since = perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = perf_counter() - self._since
+        if self._cuda:
+            self._end.record()
+            torch.cuda.synchronize()
+            self.seconds = 1e-3 * self._begin.elapsed_time(self._end)
 
 
 def line(cell: dict[str, Any]) -> str:
@@ -252,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.backends.cuda.matmul.allow_tf32 = False
     where = machine()
     where["device"] = torch.cuda.get_device_name() if options.device == "cuda" else "CPU, no GPU was used"
-    facts = {**where, "torch": torch.__version__, "threads_used": torch.get_num_threads()}
+    facts = {**where, "torch": torch.__version__, "threads_used": torch.get_num_threads(), "load": os.getloadavg()[0]}
     results: dict[str, Any] = {"machine": facts, "cells": []}
     print(f"measured on: {where['device']}")
     for name in options.problems.split(","):

@@ -8,6 +8,7 @@ Source: `convex.smoothness`; this file only reads, calls and reports.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -141,7 +142,8 @@ def _compared(parser: argparse.ArgumentParser, options: argparse.Namespace, data
     x0, domain = np.zeros(problem.shape), None if options.radius is None else L2Ball(options.radius)
     if problem.solution is None:
         parser.error(
-            f"{options.file}: no minimiser was found at --alpha {options.alpha:g}; there may be none: raise --alpha"
+            f"{options.file}: no minimiser was found at --alpha {options.alpha:g}; there may be none, or it is far away: "
+            "raise --alpha"
         )
     length = float(np.linalg.norm(problem.solution))
     if options.radius is not None and length > options.radius:
@@ -156,9 +158,20 @@ def _compared(parser: argparse.ArgumentParser, options: argparse.Namespace, data
     return problem, table, choice, runs
 
 
+MOST_NUMBERS = 100_000_000  # in the samples of one step
+VECTORS = 64  # of the size of a parameter that a comparison keeps at once
+
+
 def _problem(options: argparse.Namespace, data: Any) -> Any:
+    """Raises MemoryError for more parameters than the machine can hold: where memory is promised freely, nothing else would."""
     from problems.smooth import from_arrays
 
+    if 8 * VECTORS * data.X.shape[1] > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        raise MemoryError
+    if options.minibatch * data.X.shape[1] > MOST_NUMBERS:
+        raise ValueError(
+            f"--minibatch {options.minibatch}: a step would hold {options.minibatch * data.X.shape[1]} numbers"
+        )
     X = data.X.toarray() if options.loss == "softmax" and hasattr(data.X, "toarray") else data.X
     X = X if hasattr(X, "toarray") else np.asarray(X, dtype=np.float64)
     if data.y.dtype.kind not in "iuf" and options.loss in ("squared_error", "huber"):

@@ -44,6 +44,8 @@ def prediction(table: Comparison) -> str:
             "loss; "
             "--radius R keeps the iterates in a ball and gives one."
         )
+    if table.best is None:
+        return "predicted: nothing. The start is the minimiser."
     text = f"predicted: {title(first.structure)}, the smallest bound ({first.bound:.4g})"
     if others and first.bound > 0:
         text += f"; {title(others[0].structure)} is next, at {others[0].bound / first.bound:.3g} times of it"
@@ -56,7 +58,9 @@ def measured_table(steps: int, seeds: int, table: Comparison, choice: Choice, ru
     lines = [_measured_line(run) for run in ranked]
     head = ("structure", "f(x_T) - min", "of the seeds", "f(mean x) - min", "best rate", "µs/step")
     order = [title(run.structure) for run in ranked]
-    names = {"predicted": title(table.best), "chosen": title(choice.structure)}
+    names = {"chosen": title(choice.structure)}
+    if table.best is not None:
+        names = {"predicted": title(table.best), **names}
     parts = [f"{what} {name}: number {order.index(name) + 1} of {len(order)}" for what, name in names.items()]
     said = f"measured: {order[0]} ends lowest ({'; '.join(parts)})."
     note = (
@@ -107,9 +111,10 @@ def written(
             **asked,
             "epsilon": options.epsilon if options.loss == "huber" else None,
             "minimum": [problem.minimum.lower, problem.minimum.upper],
-            "predicted": None if table.rows[0].bound == inf else title(table.best),
+            "predicted": None if table.best is None else title(table.best),
             "chosen": title(choice.structure),
             "chosen_by_screen": choice.screened,
+            "chosen_warning": choice.warning,
             "notes": list(table.notes),
             "run": {"steps": options.run, "seeds": options.seeds} if runs else None,
             "structures": [{k: _finite(v) for k, v in row.items()} for row in rows],

@@ -73,6 +73,8 @@ def run_structures(
         raise ValueError("the problem names no solution: step sizes have no unit; pass `scales`.")
     apart = None if problem.solution is None else x0 - to_numpy(problem.solution)
     units = [float(K.norm(apart)) for K in structures] if scales is None else list(scales)
+    if not all(unit > 0 for unit in units):
+        raise ValueError("the start is the minimiser: step sizes have no unit, and there is nothing to run.")
     eps = RELATIVE_EPS * float(np.mean(problem.gradient(x0) ** 2))
     options = (steps, 1 if exact else seeds, seed, tuple(grid or (steps,)), exact)
     return [

@@ -45,6 +45,9 @@ def draw(results: Results, fig: Figure) -> Table:
     for axes, ((problem,), runs) in zip(grid, problems, strict=True):
         rows += [(problem, *row) for row in _panel(axes, runs)]
         axes.set(title=TITLES.get(problem, problem), xlabel="horizon $T$", xscale="log", yscale="log")
+        horizons = sorted({run.params["horizon"] for run in runs})
+        axes.set_xticks(horizons, [str(T) for T in horizons])
+        axes.set_xticks([], minor=True)
     grid[0].set_ylabel("mean of $f(x_t) - f_*$")
     grid[0].plot([], [], color="#777777", label="bound", **BOUND)
     handles, names = grid[0].get_legend_handles_labels()

@@ -71,5 +71,5 @@ def _panels(line: np.ndarray, ordered: list[StoredRun]) -> None:
         axes.set(xscale="log", ylim=(len(ordered) - 0.5, -0.5))
         axes.set_yticks(range(len(ordered)), [""] * len(ordered))
         axes.margins(x=0.15)
-        log_axis(axes.xaxis)
+        log_axis(axes.xaxis, most=6)
     line[0].set_yticks(range(len(ordered)), [label(run.params["structure"]) for run in ordered])

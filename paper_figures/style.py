@@ -120,18 +120,25 @@ def label(name: str) -> str:
     return _LABELS.get(name, name)
 
 
-def log_axis(axis: Axis) -> None:
-    """Ticks of a logarithmic axis as plain numbers: at 1, 2 and 5 times powers of ten, or at the powers when it is long.
+def log_axis(axis: Axis, most: int = 9) -> None:
+    """Ticks of a logarithmic axis as plain numbers: at 1, 2 and 5 times powers of ten, closer when it is short.
 
-    Call it when the limits of the axis are final.
+    At the powers alone when it is long, or `most` ticks would not be enough. Call it when the limits of the axis are final.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     low, high = sorted(axis.get_view_interval())
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    leading = (1, 2, 5) if high / low < 1e3 else (1,)
-    ticks = [digit * 10.0**power for power in powers for digit in leading]
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+
+    def within(*leading: float) -> list[float]:
+        return [tick for power in powers for digit in leading if low <= (tick := digit * 10.0**power) <= high]
+
+    ticks = within(1, 2, 5) if high / low < 1e3 else within(1)
+    if len(ticks) > most:
+        ticks = within(1)
+    if len(ticks) < 2:
+        ticks = within(1, 1.5, 2, 3, 4, 5, 7)
+    axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -14,12 +14,13 @@ eigenbasis V of an earlier statistic Y is nearly diagonal, the equation nearly s
 .. math:: D \leftarrow \frac{E - (R + R^\top)}{y_i + y_j}, \qquad R = D\,\bigl(O + \tfrac12 \operatorname{diag}(y^2) D\bigr)
 
 contracts by about half of the relative change of S since V was taken: one product a sweep, the quadratic term included. A
-refresh costs :math:`V^\top S V` and :math:`V X V^\top` (four products), a residual (two), and its sweeps; the first guess
-moves the last root by the divided differences of :math:`S - S_{\mathrm{last}}`, which costs none. A residual on random
-vectors, in :math:`O(n^2)`, decides whether the result is kept; where it is not, or where sweeps stop contracting, an
-eigendecomposition starts anew.
+refresh costs :math:`V^\top S V` and :math:`V X V^\top` (four products), a residual (two), and its sweeps. The first guess
+costs none: the last root, moved by the divided differences of :math:`S - S_{\mathrm{last}}` and along the last correction.
+The error that a residual on random vectors shows, in :math:`O(n^2)`, decides whether products refine the guess; where they
+do not, or would be too many, an eigendecomposition starts anew.
 
-Source: derived here; Higham, Functions of Matrices, SIAM 2008, ch. 6-7 (stability of Newton's iterations for roots).
+Source: derived here (docs/proofs/inverse-roots.md); Higham, Functions of Matrices, SIAM 2008, ch. 6-7 (stability of Newton's
+iterations for roots).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = ["Refreshed", "TrackedRoot", "fresh_root", "newton_schulz_root", "refr
 PROBES = 8
 SWEEPS = 6  # in one Newton step; what is not solved by then needs a new residual or a new basis
 SLOW = 0.3  # a contraction that is not worth another product
+SHARE = 0.5  # of the tolerance that an error estimated from PROBES vectors may be
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,8 @@ class TrackedRoot:
     basis: Array  # V, orthogonal
     statistic: Array  # Vᵀ S V
     root: Array  # Vᵀ S^{-1/2} V
-    rounding: float  # residual that the eigendecomposition behind V left: below it nothing can be seen
+    correction: Array | None  # of the first guess by products; None where there was none
+    rounding: float  # error that the eigendecomposition behind V left: below it nothing can be seen
 
 
 class Refreshed(NamedTuple):
@@ -56,9 +59,7 @@ class Refreshed(NamedTuple):
     state: TrackedRoot | None  # None for a singular S, whose pseudo-inverse root cannot be tracked
     products: int  # n×n by n×n
     fresh: bool  # whether an eigendecomposition was taken
-    residual: (
-        float  # ‖X S X - I‖_F/√n on random vectors; ≤ 2 tol, or twice what an eigendecomposition left, unless fresh
-    )
+    residual: float  # estimate of the relative error; ≤ tol, or twice what an eigendecomposition left, unless fresh
 
 
 def fresh_root(S: Array) -> Refreshed:  # (..., n, n) PSD
@@ -70,8 +71,8 @@ def fresh_root(S: Array) -> Refreshed:  # (..., n, n) PSD
     root = sym((V * spectrum[..., None, :]) @ xp.matrix_transpose(V))
     if bool(xp.any(values <= floor)):
         return Refreshed(root, None, 1, True, float("nan"))
-    residual = _probed(root, S)
-    return Refreshed(root, TrackedRoot(V, _diagonal(values), _diagonal(spectrum), residual), 1, True, residual)
+    left = _probed(root, S, spectrum, V)
+    return Refreshed(root, TrackedRoot(V, _diagonal(values), _diagonal(spectrum), None, left), 1, True, left)
 
 
 def refresh_root(
@@ -79,7 +80,7 @@ def refresh_root(
     state: TrackedRoot | None,
     *,
     tol: float = 1e-8,  # of ‖X - S^{-1/2}‖/‖S^{-1/2}‖, where rounding allows it
-    most: int = 16,  # products after which an eigendecomposition is the better choice
+    most: int = 8,  # products after which an eigendecomposition is the better choice
 ) -> Refreshed:
     """S^{-1/2} from the state of the last statistic, or afresh. Raises ValueError for a tolerance below the rounding of S."""
     if not tol > 4.0 * float(namespace(S).finfo(S.dtype).eps):
@@ -88,18 +89,25 @@ def refresh_root(
         return fresh_root(S)
     V, xp = state.basis, namespace(S)
     B = sym(xp.matrix_transpose(V) @ (S @ V))
-    X = _predicted(state, B)
-    products, unfinished = 2, X is not None
-    while unfinished and products + 4 <= most:
-        X, used, unfinished = _newton(B, X, tol, most - products - 2)
-        products += used
-    if X is None or unfinished:
+    plain = _predicted(state, B)
+    if plain is None:
         return fresh_root(S)
+    goal, products = max(SHARE * tol, 2.0 * state.rounding), 4  # two into the basis, two out of it
+    X: Array | None = _pushed(plain, state.correction, B)
+    left = _probed(X, B, _diagonal_of(X))
+    while left > goal:
+        before = left
+        X, used = _newton(B, X, tol, most - products) if products + 3 <= most else (None, 0)
+        if X is None:
+            return fresh_root(S)
+        products, left = products + used, _probed(X, B, _diagonal_of(X))
+        if not left <= SLOW * before:
+            return fresh_root(S)
     root = sym(V @ (X @ xp.matrix_transpose(V)))
-    residual = _probed(root, S)
-    if not residual <= 2.0 * max(tol, state.rounding):
+    left = _probed(root, S, _diagonal_of(X), V)
+    if not left <= 2.0 * goal:  # V is not as orthogonal as it should be
         return fresh_root(S)
-    return Refreshed(root, TrackedRoot(V, B, X, state.rounding), products + 2, False, residual)
+    return Refreshed(root, TrackedRoot(V, B, X, X - plain, state.rounding), products, False, left)
 
 
 def _predicted(state: TrackedRoot, B: Array) -> Array | None:
@@ -113,26 +121,37 @@ def _predicted(state: TrackedRoot, B: Array) -> Array | None:
     return X if bool(safe) else None
 
 
-def _newton(B: Array, X: Array, tol: float, most: int) -> tuple[Array | None, int, bool]:
-    """One Newton step: the new X (None when nothing contracts), its products, and whether another one is needed."""
+def _pushed(X: Array, correction: Array | None, B: Array) -> Array:
+    """X plus the multiple of the last correction that leaves the smallest residual on random vectors."""
+    if correction is None:
+        return X
+    xp, v = namespace(X), _vectors(X, 0)
+    bent = B @ (X @ v)
+    r, change = X @ bent - v, X @ (B @ (correction @ v)) + correction @ bent
+    size = xp.sum(change * change, axis=(-2, -1), keepdims=True)
+    share = -xp.sum(r * change, axis=(-2, -1), keepdims=True) / xp.where(size > 0, size, xp.ones_like(size))
+    pushed = X + share * correction
+    return pushed if bool(xp.all(xp.isfinite(pushed)) & xp.all(_diagonal_of(pushed) > 0)) else X
+
+
+def _newton(B: Array, X: Array, tol: float, most: int) -> tuple[Array | None, int]:
+    """One Newton step: the new X (None when nothing contracts), and its products."""
     Y = B @ X
     E = eye(X.shape[-1], X) - sym(X @ Y)
     y = _diagonal_of(Y)
     if not bool(namespace(y).all(y > 0)):
-        return None, 2, False
+        return None, 2
     below, size = y[..., :, None] + y[..., None, :], _norm(X)
     off, half = Y - _diagonal(y), 0.5 * (y * y)[..., :, None]
-    D, change, used = E / below, _norm(E / below), 2
-    ratio = SLOW
+    D, change, used, ratio = E / below, _norm(E / below), 2, SLOW
     while used < most and used < 2 + SWEEPS and change * ratio > 0.5 * tol * size:
         R = D @ (off + half * D)
         new = (E - 2.0 * sym(R)) / below
         before, change, used = change, _norm(new - D), used + 1
         D, ratio = new, max(change / before if before > 0 else 0.0, 1e-3)
         if not change <= SLOW * before:
-            return None, used, False
-    left = change * ratio + (_norm(D) / size) ** 2 * change  # of this equation, and what its quadratic term leaves out
-    return sym(X + D), used, left > 0.5 * tol * size
+            return None, used
+    return sym(X + D), used
 
 
 def newton_schulz_root(
@@ -158,12 +177,24 @@ def newton_schulz_root(
     raise ArithmeticError(f"Newton-Schulz did not reach {tol:g} in {most} iterations: S is nearly singular.")
 
 
-def _probed(X: Array, S: Array) -> float:
-    """‖X S X - I‖_F/√n from a few random vectors, the worst of a batch."""
-    xp, n = namespace(X), X.shape[-1]
-    v = asarray_like(np.random.default_rng(n).standard_normal((n, PROBES)), X)
-    off = X @ (S @ (X @ v)) - v
-    return float(xp.max(xp.linalg.matrix_norm(off))) / (n * PROBES) ** 0.5
+def _probed(
+    X: Array,  # (..., n, n)
+    S: Array,  # (..., n, n)
+    x: Array,  # (..., n) the diagonal of X in the basis
+    V: Array | None = None,  # the basis, where X and S are not in it
+) -> float:
+    """½‖D(X S X - I)D‖_F/‖x‖, D = √x, from a few random vectors, the worst of a batch: X's relative error to first order."""
+    xp = namespace(X)
+    v, root = _vectors(X, 1), xp.sqrt(x)[..., None]
+    w = root * v if V is None else V @ (root * v)
+    off = X @ (S @ (X @ w)) - w
+    off = root * (off if V is None else xp.matrix_transpose(V) @ off)
+    return 0.5 * float(xp.max(xp.linalg.matrix_norm(off) / xp.linalg.vector_norm(x, axis=-1))) / PROBES**0.5
+
+
+def _vectors(like: Array, use: int) -> Array:  # (..., n, n) -> (n, PROBES); one set must not judge what it chose
+    n = like.shape[-1]
+    return asarray_like(np.random.default_rng([n, use]).standard_normal((n, PROBES)), like)
 
 
 def _norm(A: Array) -> float:

@@ -49,7 +49,7 @@ def check(document: Any) -> str:
     if document.get("format") != FORMAT:
         raise CertificateError(f"the format is {document.get('format')!r}, this checker reads {FORMAT!r}")
     claim = document.get("claim")
-    if claim not in RULES:
+    if not isinstance(claim, str) or claim not in RULES:
         raise CertificateError(f"the claim is {claim!r}, this checker knows {', '.join(RULES)}")
     return RULES[claim](mapping(document, "inputs"), mapping(document, "witness"))
 

@@ -8,7 +8,9 @@ r"""Which structure to try first, from a problem or from gradients that were see
 A is the problem's curvature, or the second moment of the gradients; the part of it that the structure does not see is the screen.
 Among the structures short of all matrices with less than a tenth outside, the smallest promise wins; where there is none, the
 smallest promise of all, and the choice says that it was not screened. The displacement behind D is a Newton step by conjugate
-gradients, or (for gradients alone, which do not show it) random and isotropic. For gradients both norms are sums over pairs of
+gradients. Where f does not do what its Hessian at the start says (Huber's loss far from the solution), it is a step with the
+largest curvature A in its place; where the gradient vanishes, and for gradients alone, which do not show it, random and
+isotropic. For gradients both norms are sums over pairs of
 different steps, so that sampling noise does not count as structure that is missing.
 
 This is a heuristic. The promise alone picked the winner where the Hessian lay in a candidate and lost by factors of 10 to 33
@@ -19,9 +21,9 @@ Source: derived here; the screen is what a small study of the promise left of it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 import numpy as np
 
@@ -55,6 +57,7 @@ class Choice:
     structure: Structure
     scores: tuple[Score, ...]
     screened: bool  # whether the structure nearly holds the curvature; if not, think of the diagonal as well
+    warning: str = ""  # why the promises deserve less trust than usual
 
     def __repr__(self) -> str:
         lines = [f"{'structure':<16}{'promise':>12}{'outside':>10}{'state':>12}"]
@@ -62,7 +65,8 @@ class Choice:
         word = (
             "the curvature is nearly in it" if self.screened else "nothing holds the curvature: not better than a guess"
         )
-        return "\n".join([*lines, f"* chosen: {title(self.structure)}; {word}"])
+        said = [f"* {self.warning}"] if self.warning else []
+        return "\n".join([*lines, f"* chosen: {title(self.structure)}; {word}", *said])
 
 
 def choose_structure(
@@ -75,22 +79,30 @@ def choose_structure(
     probes: int = 16,  # random vectors: stochastic gradients, Hessian products, displacements
     seed: int = 0,
 ) -> Choice:
-    """The choice. Raises ValueError for no candidate within the limit, or gradients that are not (T, *shape) and finite."""
+    """The choice.
+
+    Raises ValueError for no candidate within the limit, gradients that are not (T, *shape) and finite, or a horizon below 1.
+    """
+    source = source if hasattr(source, "shape") else np.asarray(source)
     shape = source.shape if isinstance(source, SmoothProblem) else tuple(source.shape[1:])
     if not shape:
         raise ValueError(f"gradients must be (T, *shape), got shape {tuple(source.shape)}.")
     listed = all_candidates(shape) if candidates is None else list(candidates)
+    if not listed:
+        raise ValueError("at least one candidate is needed, got none.")
     allowed = [K for K in listed if memory_limit is None or state_size(K) <= memory_limit]
     if not allowed:
         raise ValueError(f"no candidate keeps at most {memory_limit} numbers; the smallest keeps {_smallest(listed)}.")
     if isinstance(source, SmoothProblem):
-        scores = _from_problem(source, allowed, x0, horizon, probes, seed)
+        scores, warning = _from_problem(source, allowed, x0, horizon, probes, seed)
     else:
         require_finite("gradients", source)
-        scores = _from_gradients(source, allowed, probes, seed)
+        scores, warning = _from_gradients(source, allowed, probes, seed), ""
     ranked = sorted(scores, key=lambda s: s.promise)
     inside = [s for s in ranked if s.outside <= OUTSIDE and not isinstance(s.structure, Full)]
-    return Choice((inside or ranked)[0].structure, tuple(ranked), bool(inside))
+    if ranked[0].promise == inf:
+        warning = "; ".join(text for text in (warning, "no candidate has a finite promise") if text)
+    return Choice((inside or ranked)[0].structure, tuple(ranked), bool(inside), warning)
 
 
 def _smallest(listed: Sequence[Structure]) -> int | None:
@@ -99,21 +111,32 @@ def _smallest(listed: Sequence[Structure]) -> int | None:
 
 def _from_problem(
     problem: SmoothProblem, allowed: Sequence[Structure], x0: Array | None, horizon: int, probes: int, seed: int
-) -> list[Score]:
+) -> tuple[list[Score], str]:
+    if horizon < 1:
+        raise ValueError(f"the horizon must be at least 1, got {horizon!r}.")
     A = problem.curvature
     xp = namespace(A.like)
     start = xp.zeros(problem.shape, dtype=A.like.dtype, device=A.like.device) if x0 is None else x0
-    displacement, noise = newton_step(problem, start), _noise_samples(problem, start, probes, seed)
+    noise = _noise_samples(problem, start, probes, seed)
+    displacement, warning = _displacement(problem, start, seed)
     v = asarray_like(np.random.default_rng([seed, 1]).standard_normal((probes, *problem.shape)), A.like)
     image = A.apply(v)
     scores = []
     for K in allowed:
         missed = image - K.apply(A.project(K), v)
-        smoothness = envelope_smoothness(problem.envelope, K, seed=seed).upper
+        smoothness = _smoothness(problem, K, seed)
         sigma = float(K.adaptive_norm(noise)) / probes**0.5
         promise = promised(smoothness, sigma, float(K.norm(displacement)), horizon)
         scores.append(Score(K, promise, _ratio(float(xp.sum(missed**2)), float(xp.sum(image**2))), state_size(K)))
-    return scores
+    return scores, warning
+
+
+def _smoothness(problem: SmoothProblem, K: Structure, seed: int) -> float:
+    """Λ_H from above; inf where no method applies to this structure, which then is not chosen for its promise."""
+    try:
+        return envelope_smoothness(problem.envelope, K, seed=seed).upper
+    except ValueError:
+        return inf
 
 
 def _from_gradients(G: Array, allowed: Sequence[Structure], probes: int, seed: int) -> list[Score]:
@@ -137,17 +160,44 @@ def _from_gradients(G: Array, allowed: Sequence[Structure], probes: int, seed: i
     return scores
 
 
-def newton_step(problem: SmoothProblem, x: Array, steps: int = 50) -> Array:  # (*shape) -> (*shape)
-    """−∇²f(x)⁻¹ ∇f(x) by conjugate gradients on Hessian products, stopped at curvature that is not positive."""
-    xp, g = namespace(x), problem.gradient(x)
+def _displacement(problem: SmoothProblem, x: Array, seed: int) -> tuple[Array, str]:  # (*shape) -> (*shape), words
+    """Where the minimiser may lie, seen from x, and what to think of it."""
+    g, value = problem.gradient(x), float(problem.value(x))
+    if not float(namespace(g).max(namespace(g).abs(g))) > 0:
+        random = np.random.default_rng([seed, 2]).standard_normal(x.shape)
+        return asarray_like(random, x), "the gradient at the start is 0: distances are those of a random displacement"
+    step = newton_step(problem.hessian_product, x, g)
+    promised_drop = -0.5 * float(namespace(g).sum(g * step))
+    drop = value - float(problem.value(x + step))
+    if promised_drop > 0 and 0.1 * promised_drop <= drop <= 10.0 * promised_drop:
+        return step, ""
+    said = (
+        "f is not what its Hessian at the start says: distances are those of a step with the largest curvature, and a start "
+        "nearer to the minimiser would show more"
+    )
+    return newton_step(lambda _, v: problem.curvature.apply(v), x, g), said
+
+
+def newton_step(
+    product: Callable[[Array, Array], Array],  # (x, v) -> ∇²f(x) v
+    x: Array,  # (*shape)
+    g: Array,  # (*shape) ∇f(x)
+    steps: int = 50,
+) -> Array:  # (*shape)
+    """−∇²f(x)⁻¹ g by conjugate gradients, stopped at curvature that is not positive beside rounding; 0 where there is none."""
+    xp = namespace(x)
     p, residual, direction = xp.zeros_like(x), -g, -g
     size = first = float(xp.sum(residual * residual))
+    stiffest = 0.0
     for _ in range(steps):
-        product = problem.hessian_product(x, direction)
-        curved = float(xp.sum(direction * product))
-        if size <= 1e-20 * first or curved <= 0:
+        if not size > 1e-20 * first:
             break
-        p, residual = p + (size / curved) * direction, residual - (size / curved) * product
+        image = product(x, direction)
+        curved, length = float(xp.sum(direction * image)), float(xp.sum(direction * direction))
+        stiffest = max(stiffest, curved / length)
+        if not curved > 1e-14 * stiffest * length:
+            break
+        p, residual = p + (size / curved) * direction, residual - (size / curved) * image
         before, size = size, float(xp.sum(residual * residual))
         direction = residual + (size / before) * direction
     return p

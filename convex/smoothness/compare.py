@@ -6,8 +6,8 @@ r"""What the stochastic smooth theorem promises in each structure, side by side.
 
 D is the diameter of the domain, the theorem's own constant; without a domain it is the distance of the start from the solution,
 which the iterates may exceed: a prediction then, and no bound. The table sorts structures by an upper bound, not by how fast
-they are. The order was right for the structures that contain the Hessian and wrong elsewhere, with a mean rank correlation of .17
-over twelve small problems: read it as a test of where the Hessian lives.
+they are. The order was right for the structures that contain the Hessian and wrong elsewhere (docs/findings.md; experiment
+structure_choice): read it as a test of where the Hessian lives.
 
 Source: Xie et al. 2025, arXiv 2503.10537 (the theorem; its constants derived here, docs/proofs/stochastic.md).
 """
@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
+import numpy as np
+
 from convex.smoothness.adaptive import adaptive_smoothness
 from convex.smoothness.bracket import Bracket
 from convex.smoothness.candidates import candidates, state_size, title
@@ -27,7 +29,7 @@ from convex.smoothness.noise_constant import adaptive_noise
 from problems.domains import Domain
 from problems.smooth.base import SmoothProblem
 from structures import Structure
-from structures.arrays import Array
+from structures.arrays import Array, require_finite
 
 __all__ = ["Comparison", "Row", "compare_structures", "promised"]
 
@@ -59,9 +61,13 @@ class Comparison:
     notes: tuple[str, ...]
 
     @property
-    def best(self) -> Structure:
-        """The structure with the smallest bound: what the theorem predicts, not what will win."""
-        return self.rows[0].structure
+    def best(self) -> Structure | None:
+        """The structure with the smallest bound: what the theorem predicts, not what will win.
+
+        None where it predicts nothing: no bound is finite, or the start is the minimiser and all of them are 0. The notes
+        say which.
+        """
+        return self.rows[0].structure if 0 < self.rows[0].bound < inf else None
 
     def __repr__(self) -> str:
         head = f"{'structure':<16}{'D_H':>12}{'Λ_H':>12}{'σ_H':>12}{f'bound, T={self.horizon}':>18}{'state':>12}"
@@ -94,14 +100,36 @@ def compare_structures(
     domain: Domain | None = None,  # where the iterates are kept, with the solution inside
     horizon: int = 1000,  # T
 ) -> Comparison:
-    """The table. Raises ValueError without a solution to measure a distance to, for no structures, or T < 1."""
+    """The table.
+
+    Raises ValueError for no structures, a horizon that is no integer >= 1, a start of another shape or outside of the domain,
+    a minimiser outside of the domain, and without a domain for a problem that names no minimiser.
+    """
     chosen = candidates(problem.shape) if structures is None else list(structures)
-    if not chosen or horizon < 1:
-        raise ValueError(f"at least one structure and a horizon >= 1 are needed, got {len(chosen)} and {horizon}.")
+    if not chosen:
+        raise ValueError("at least one structure is needed, got none.")
+    if not isinstance(horizon, int | np.integer) or horizon < 1:
+        raise ValueError(f"the horizon must be an integer >= 1, got {horizon!r}.")
+    if tuple(getattr(x0, "shape", ())) != problem.shape:
+        raise ValueError(f"x0 must be an array of shape {problem.shape}, got {getattr(x0, 'shape', x0)}.")
+    require_finite("x0", x0)
     if domain is None and problem.solution is None:
         raise ValueError("the problem names no solution: pass a domain, whose diameter then is the theorem's D.")
-    rows = [_row(problem, x0, K, domain, horizon) for K in chosen]
-    return Comparison(tuple(sorted(rows, key=lambda r: r.bound)), horizon, _notes(problem, rows, domain))
+    if domain is not None:
+        _require_inside(problem, x0, domain)
+    rows = [_row(problem, x0, K, domain, int(horizon)) for K in chosen]
+    return Comparison(tuple(sorted(rows, key=lambda r: r.bound)), int(horizon), _notes(problem, rows, domain))
+
+
+def _require_inside(problem: SmoothProblem, x0: Array, domain: Domain) -> None:
+    """The theorem speaks of iterates in the domain, and of a minimiser of the whole space in it."""
+    here = domain.on(problem.shape)
+    allowed = 1e-9 * (1.0 + here.euclidean_radius(problem.shape))
+    for name, point in (("x0", x0), ("the minimiser", problem.solution)):
+        if point is not None and not float(here.infeasibility(point)) <= allowed:
+            raise ValueError(
+                f"{name} is outside of the domain {domain}: the theorem does not apply. Take a larger domain."
+            )
 
 
 def promised(smoothness: float, noise: float, distance: float, horizon: int) -> float:
@@ -114,20 +142,27 @@ def promised(smoothness: float, noise: float, distance: float, horizon: int) -> 
 def _row(problem: SmoothProblem, x0: Array, K: Structure, domain: Domain | None, horizon: int) -> Row:
     smoothness, noise = adaptive_smoothness(problem, K), adaptive_noise(problem, K, domain)
     distance = float(K.norm(x0 - problem.solution)) if domain is None else domain.diameter(K)
-    return Row(
-        K, distance, smoothness, noise, promised(smoothness.upper, noise.upper, distance, horizon), state_size(K)
-    )
+    bound = promised(smoothness.upper, noise.upper, distance, horizon) if problem.convex else inf
+    return Row(K, distance, smoothness, noise, bound, state_size(K))
 
 
 def _notes(problem: SmoothProblem, rows: Sequence[Row], domain: Domain | None) -> tuple[str, ...]:
     notes = [
         "an upper bound orders promises, not methods: trust it where the Hessian lies in the structure that it puts first "
-        "and the others are far behind; on rotated and block problems the order was wrong (mean rank correlation .17)."
+        "and the others are far behind; on rotated and block problems the order was wrong (see docs/findings.md)."
     ]
+    if not problem.convex:
+        notes.append("f is not convex: the theorem says nothing about it, and no structure is put first.")
+    elif all(r.bound == inf for r in rows):
+        notes.append("no structure has a finite bound: nothing is predicted, and their order means nothing.")
+    elif all(r.bound == 0 for r in rows):
+        notes.append("the start is the minimiser: every bound is 0, and their order means nothing.")
     if domain is None:
         notes.append(
             "D_H is the distance of the start; the theorem needs the largest along the run: a prediction, no bound."
         )
+    elif problem.solution is None and problem.convex:
+        notes.append("no minimiser is known: the bound holds if ∇f vanishes somewhere in the domain.")
     if problem.curvature_point is None:
         notes.append(
             "Λ_H is that of an envelope that the Hessian may reach nowhere: it may be too large, by structure."

@@ -25,7 +25,9 @@ import numpy as np
 
 from structures.arrays import Array, asarray_like, namespace, to_numpy
 
-__all__ = ["Largest", "chebyshev_upper", "largest_eigenvalue"]
+__all__ = ["Largest", "chebyshev_upper", "largest_eigenvalue", "start_vector"]
+
+LANCZOS = 0x1A2C05  # the key of its stream
 
 
 class Largest(NamedTuple):
@@ -49,7 +51,7 @@ def largest_eigenvalue(
     if d < 3:
         raise ValueError("largest_eigenvalue is for three dimensions or more: look at the matrix itself.")
     steps, xp = min(steps, d), namespace(like)
-    start = np.random.default_rng(np.random.SeedSequence([seed, d])).standard_normal(d)
+    start = start_vector(d, seed)
     basis = [asarray_like(start / np.linalg.norm(start), like)]
     diagonal, beside = [], []
     for _ in range(steps):
@@ -67,6 +69,11 @@ def largest_eigenvalue(
     if len(diagonal) < steps or steps == d:  # the Krylov space is invariant: it holds u_1 unless b misses it
         return Largest(theta, theta * (1.0 + 64.0 * d * float(np.finfo(np.float64).eps)), failure)
     return Largest(theta, chebyshev_upper(theta, d, steps, failure), failure)
+
+
+def start_vector(d: int, seed: int) -> np.ndarray:  # -> (d,)
+    """b, from a stream of its own: the probability is over b given A, which must not be made of the same numbers."""
+    return np.random.default_rng(np.random.SeedSequence([seed, d, LANCZOS])).standard_normal(d)
 
 
 def chebyshev_upper(theta: float, d: int, steps: int, failure: float) -> float:

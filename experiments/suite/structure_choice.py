@@ -59,7 +59,7 @@ class StructureChoice(Experiment):
         domain = (
             None
             if problem.noise_covariance(None) is not None
-            else L2Ball(2.0 * float(np.linalg.norm(problem.solution)))
+            else L2Ball(2.0 * float(np.linalg.norm(np.asarray(problem.solution))))
         )
         promised = compare_structures(problem, x0, structures, domain=domain, horizon=p["steps"]).best
         runs = run_structures(
@@ -74,5 +74,9 @@ class StructureChoice(Experiment):
                 "average": np.stack([run.final("average") for run in runs]),
                 "at_the_end": np.array([run.at_the_end_of_the_grid() for run in runs]),
             },
-            {"chosen": title(choice.structure), "screened": choice.screened, "promised": title(promised)},
+            {
+                "chosen": title(choice.structure),
+                "screened": choice.screened,
+                "promised": "nothing" if promised is None else title(promised),
+            },
         )

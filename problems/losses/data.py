@@ -13,7 +13,7 @@ import numpy as np
 
 from structures.arrays import Array, like, namespace
 
-__all__ = ["largest_eigenvalue", "rows"]
+__all__ = ["largest_eigenvalue", "rows", "require_floating"]
 
 
 def rows(A: Array, i: Any) -> Array:  # (n, ...), (batch...) int -> (batch..., ...)
@@ -38,3 +38,9 @@ def largest_eigenvalue(
     # Backward error of a symmetric eigensolver and of the sum: below 16·eps·(n + d) relative.
     slack = 1.0 + 16.0 * float(xp.finfo(A.dtype).eps) * (A.shape[0] + d)
     return xp.linalg.eigvalsh(gram)[..., -1] * slack
+
+
+def require_floating(name: str, x: Array) -> None:
+    """Raise ValueError for data that are not real floating-point numbers: arithmetic on them would wrap or be cut."""
+    if not namespace(x).isdtype(x.dtype, "real floating"):
+        raise ValueError(f"{name} must be real floating-point numbers, got {x.dtype}: convert them to float64.")

@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 
 from problems.domains import Domain
 from problems.losses.curved import CurvedLoss
-from problems.losses.data import largest_eigenvalue, rows
+from problems.losses.data import largest_eigenvalue, require_floating, rows
 from problems.operators import GramOperator
 from structures.arrays import Array, asarray_like, namespace, require_finite, require_shape
 
@@ -37,6 +37,8 @@ class LinearPredictor(CurvedLoss):
     curvature_bound: ClassVar[float]  # sup φ''
 
     def __post_init__(self) -> None:
+        require_floating("features", self.features)
+        require_floating("targets", self.targets)
         require_finite("features", self.features)
         require_finite("targets", self.targets)
         if self.features.ndim < 2:

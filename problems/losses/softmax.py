@@ -21,7 +21,7 @@ import numpy as np
 
 from problems.domains import Domain
 from problems.losses.curved import CurvedLoss
-from problems.losses.data import largest_eigenvalue, rows
+from problems.losses.data import largest_eigenvalue, require_floating, rows
 from problems.operators import KroneckerOperator
 from structures.arrays import Array, asarray_like, eye, namespace, require_finite, require_shape, to_numpy
 
@@ -36,6 +36,8 @@ class Softmax(CurvedLoss):
     targets: Array  # (n, C) one-hot
 
     def __post_init__(self) -> None:
+        require_floating("features", self.features)
+        require_floating("targets", self.targets)
         require_finite("features", self.features)
         require_finite("targets", self.targets)
         if self.features.ndim != 2 or self.targets.ndim != 2:

@@ -69,5 +69,11 @@ class DiagonalOperator(SymmetricOperator):
 
 
 def pools_coordinates(structure: Structure) -> TypeGuard[Commutative]:
-    """Whether the structure is diagonal in the standard basis, so that E(A) depends on the diagonal of A alone."""
-    return isinstance(structure, Commutative) and type(structure).analyse is Commutative.analyse
+    """Whether the structure is diagonal in the standard basis, so that E(A) depends on the diagonal of A alone.
+
+    A subclass that goes to its basis in any of its methods, as the exchangeable matrices do in all but `analyse`, is not.
+    """
+    if not isinstance(structure, Commutative) or structure.mixing:
+        return False
+    kind = type(structure)
+    return kind.analyse is Commutative.analyse and kind.diagonal_of is Commutative.diagonal_of

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,19 @@ from problems.losses import CurvedLoss, Huber, LeastSquares, LinearPredictor, Lo
 from problems.penalties import SquaredL2
 from problems.smooth.finite_sum import FiniteSum
 from problems.smooth.sparse import SparseLinearPredictor
-from structures.arrays import asarray_like, to_numpy
+from structures.arrays import asarray_like, namespace, to_numpy
 
 __all__ = ["LOSSES", "from_arrays", "from_data_set", "from_file"]
 
 LOSSES = ("logistic", "softmax", "least_squares", "huber")
+OTHER_NAMES = MappingProxyType({"squared_error": "least_squares", "log_loss": "logistic"})
 BUILT_IN: dict[str, Callable[[], DataSet]] = {"breast_cancer": breast_cancer, "digits": digits}
 
 
 def from_arrays(
     X: Any,  # (n, p) array of any namespace, or scipy.sparse matrix
     y: Any,  # (n,) class labels or numbers
-    loss: str = "logistic",  # one of LOSSES
+    loss: str = "logistic",  # one of LOSSES, or scikit-learn's name of it
     *,
     alpha: float = 0.0,  # weight of the ridge
     delta: float = 1.35,  # where huber turns linear, in units of y
@@ -41,13 +43,20 @@ def from_arrays(
     minibatch: int = 1,
     sampling: str = "uniform",  # or "importance"
 ) -> FiniteSum:
-    """The problem. Raises ValueError for an unknown loss, labels that do not fit it, or data that are not finite."""
+    """The problem; integers, booleans and half precisions are taken as float64.
+
+    Raises ValueError for an unknown loss, labels that do not fit it, or data that are not finite real numbers.
+    """
+    loss = OTHER_NAMES.get(loss, loss)
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}.")
-    if len(X.shape) != 2 or np.shape(to_numpy(y)) != (X.shape[0],):
-        raise ValueError(f"X must be (n, p) and y (n,), got {tuple(X.shape)} and {np.shape(to_numpy(y))}.")
+    X, y = real_features(X), to_numpy(np.asarray(y) if isinstance(y, list | tuple) else y)
+    if len(X.shape) != 2 or np.shape(y) != (X.shape[0],):
+        raise ValueError(f"X must be (n, p) and y (n,), got {tuple(X.shape)} and {np.shape(y)}.")
+    if 0 in X.shape:
+        raise ValueError(f"at least one row and one column are needed, got X of shape {tuple(X.shape)}.")
     build = _sparse if hasattr(X, "tocsr") else _dense
-    composite = Composite(build(X, to_numpy(y), loss, delta), SquaredL2(alpha), weights)
+    composite = Composite(build(X, y, loss, delta), SquaredL2(alpha), weights)
     return FiniteSum(composite, minibatch, sampling)
 
 
@@ -97,9 +106,28 @@ def _natural(y: np.ndarray) -> str:
     return "softmax" if few else "least_squares"
 
 
+def real_features(X: Any) -> Any:
+    """X in single or double precision, whatever real numbers it holds. Raises ValueError for any other kind of data."""
+    if hasattr(X, "tocsr"):
+        if X.dtype.kind not in "fiub":
+            raise ValueError(f"X must hold real numbers, got a sparse matrix of {X.dtype}.")
+        return X
+    if not hasattr(X, "dtype"):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "fiub":
+        raise ValueError(f"X must hold real numbers, got an array of dtype {X.dtype}.")
+    xp = namespace(X)
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"X must hold real numbers, got {X.dtype}.")
+    precise = xp.isdtype(X.dtype, "real floating") and float(xp.finfo(X.dtype).eps) <= float(xp.finfo(xp.float32).eps)
+    return X if precise else xp.astype(X, xp.float64)
+
+
 def _dense(X: Any, y: np.ndarray, loss: str, delta: float) -> CurvedLoss:
     if loss == "softmax":
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = np.unique(known_labels(y), return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"softmax needs two classes or more, got {len(classes)}: all labels are the same.")
         return Softmax.from_labels(X, codes, len(classes))
     targets = asarray_like(_targets(y, loss), X)
     if loss == "huber":
@@ -122,8 +150,20 @@ def _sparse(X: Any, y: np.ndarray, loss: str, delta: float) -> CurvedLoss:
 def _targets(y: np.ndarray, loss: str) -> np.ndarray:
     """Floats, or ±1 in the order of the two classes."""
     if loss != "logistic":
+        if y.dtype.kind not in "fiub":
+            raise ValueError(f"{loss} needs real numbers as targets, got {y.dtype}.")
         return np.asarray(y, dtype=np.float64)
-    classes = np.unique(y)
-    if len(classes) != 2:
+    classes = np.unique(known_labels(y))
+    if len(classes) < 2:
+        raise ValueError(f"logistic needs two classes, got {len(classes)}: all labels are the same.")
+    if len(classes) > 2:
         raise ValueError(f"logistic needs two classes, got {len(classes)}: use softmax for more.")
     return np.where(y == classes[1], 1.0, -1.0)
+
+
+def known_labels(y: np.ndarray) -> np.ndarray:
+    """The labels. Raises ValueError when one of them is missing (NaN or infinite)."""
+    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(f"the label of row {row} (the first is 0) is {y[row]}: leave such rows out.")
+    return y

@@ -62,3 +62,26 @@ def test_without_a_device_the_command_says_so(capsys):
         pytest.skip("there is a device here")
     assert main(["--device", "cuda"]) == 2
     assert "no CUDA device" in capsys.readouterr().err
+
+
+def test_a_block_on_a_device_is_timed_by_its_events_and_one_on_the_host_by_the_clock(monkeypatch):
+    with gpu.Stopwatch("cpu") as host:
+        pass
+    calls = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            calls.append("record")
+
+        def elapsed_time(self, other):
+            assert isinstance(other, Event) and calls == ["wait", "record", "work", "record", "wait"]
+            return 2500.0  # ms
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: calls.append("wait"))
+    with gpu.Stopwatch("cuda") as device:
+        calls.append("work")
+    assert device.seconds == 2.5 and 0.0 <= host.seconds < 2.5

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from convex.smoothness import choose_structure, compare_structures
 from convex.smoothness.candidates import candidates, state_size
 from convex.smoothness.choose import newton_step
+from convex.smoothness.largest_eigenvalue import start_vector
+from convex.smoothness.matrix_free import _start
 from problems.domains import L2Ball, SpectralBall
 from problems.matrix_quadratic import MatrixQuadratic, gaussian_matrix_quadratic
-from problems.operators import DenseOperator
-from problems.smooth import EntryNoise, FiniteSum, SmoothMatrixQuadratic, SmoothQuadratic
+from problems.operators import DenseOperator, DiagonalOperator
+from problems.smooth import EntryNoise, FiniteSum, SmoothMatrixQuadratic, SmoothQuadratic, from_arrays
 from structures import (
     BlockDiagonal,
     Circulant,
@@ -52,7 +55,7 @@ def test_the_table_is_the_theorem_with_the_constants_of_each_row():
 
 def test_the_text_and_the_csv_carry_the_warnings():
     table = compare_structures(PLANE, np.zeros((12, 12)))
-    assert "no bound" in repr(table) and ".17" in repr(table) and "LeftKronecker" in repr(table)
+    assert "no bound" in repr(table) and "docs/findings.md" in repr(table) and "LeftKronecker" in repr(table)
     rows = list(csv.DictReader(io.StringIO(table.to_csv())))
     assert len(rows) == len(table.rows) and rows[0]["structure"] == type(table.best).__name__
     assert float(rows[0]["smoothness_lower"]) <= float(rows[0]["smoothness_upper"])
@@ -158,8 +161,10 @@ def test_a_rotation_is_remembered_as_well():
 
 def test_a_newton_step_finds_the_minimiser_of_a_quadratic():
     f = SmoothQuadratic.examples()[0]
-    np.testing.assert_allclose(newton_step(f, np.ones(4)), f.centre - np.ones(4), atol=1e-6)
-    assert np.all(newton_step(f, f.centre) == 0)
+    np.testing.assert_allclose(
+        newton_step(f.hessian_product, np.ones(4), f.gradient(np.ones(4))), f.centre - np.ones(4), atol=1e-6
+    )
+    assert np.all(newton_step(f.hessian_product, f.centre, f.gradient(f.centre)) == 0)
 
 
 def test_noise_enters_the_promise():
@@ -167,3 +172,87 @@ def test_noise_enters_the_promise():
     loud = SmoothMatrixQuadratic(quiet.quadratic, EntryNoise(10.0))
     before, after = (choose_structure(f).scores[0].promise for f in (quiet, loud))
     assert after > 10 * before
+
+
+def squares(centre):
+    return SmoothQuadratic(DenseOperator(np.eye(2), (2,)), np.asarray(centre, dtype=float))
+
+
+def test_the_best_structure_is_none_where_the_bounds_say_nothing():
+    rng = np.random.default_rng(0)
+    free = from_arrays(rng.standard_normal((20, 3)), rng.standard_normal(20), "least_squares")
+    table = compare_structures(free, np.zeros(3))
+    assert (
+        all(row.bound == np.inf for row in table.rows) and table.best is None and "nothing is predicted" in repr(table)
+    )
+    there = compare_structures(squares([1, 2]), np.array([1.0, 2.0]))
+    assert there.best is None and "the start is the minimiser" in repr(there)
+    bent = compare_structures(SmoothQuadratic.examples()[4], np.zeros((2, 2)), domain=L2Ball(1.0))
+    assert bent.best is None and "not convex" in repr(bent)
+    assert compare_structures(squares([1, 2]), np.zeros(2)).best is not None
+
+
+@pytest.mark.parametrize(
+    ("centre", "x0", "message"),
+    [([10, 10], [0, 0], "minimiser is outside"), ([0.1, 0], [100, 100], "x0 is outside"), ([0.5, 0.5], [0, 0], None)],
+)
+def test_a_domain_must_hold_the_start_and_the_minimiser(centre, x0, message):
+    def call():
+        return compare_structures(squares(centre), np.asarray(x0, dtype=float), domain=L2Ball(1.0))
+
+    if message is None:
+        assert call().best is not None
+    else:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("x0", "horizon", "message"),
+    [
+        (np.zeros(2), 2.5, "integer"),
+        (np.zeros(2), float("nan"), "integer"),
+        (1.0, 10, "shape"),
+        (np.ones(1), 10, "shape"),
+    ],
+)
+def test_a_start_of_another_shape_and_a_horizon_that_is_no_number_of_steps_are_refused(x0, horizon, message):
+    with pytest.raises(ValueError, match=message):
+        compare_structures(squares([1, 2]), x0, horizon=horizon)
+
+
+def test_huber_far_from_its_solution_is_measured_by_the_largest_curvature_and_says_so():
+    """All residuals are on the straight part: the Hessian at the start is 0, a Newton step says nothing."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((200, 4)) * np.array([1.0, 1.0, 0.1, 0.1])
+    problem = from_arrays(X, X @ np.full(4, 1e4) + rng.standard_normal(200), "huber", delta=1.0)
+    near, far = (choose_structure(problem, x0=x0) for x0 in (problem.solution + 1e-3, np.zeros(4)))
+    assert near.warning == "" and "not what its Hessian" in far.warning and "not what its Hessian" in repr(far)
+    assert all(np.isfinite(s.promise) and s.promise > 1e-6 for s in far.scores)
+    assert np.all(newton_step(problem.hessian_product, np.zeros(4), problem.gradient(np.zeros(4))) == 0)
+
+
+def test_a_start_where_the_gradient_vanishes_is_said_and_promises_are_not_all_zero():
+    choice = choose_structure(SmoothQuadratic(DenseOperator(np.array([[2.0, 0.5], [0.5, 1.0]]), (2,)), np.zeros(2)))
+    assert "gradient at the start is 0" in choice.warning and all(s.promise > 0 for s in choice.scores)
+
+
+def test_a_candidate_without_a_method_does_not_end_the_choice():
+    """The circulant matrices above an indefinite diagonal need a program that is too large here."""
+    bent = SmoothQuadratic(DiagonalOperator(np.r_[-1.0, np.ones(999)]), np.zeros(1000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choice = choose_structure(bent, [Circulant((1000,)), Diagonal((1000,))], x0=np.ones(1000))
+    assert choice.structure == Diagonal((1000,)) and max(s.promise for s in choice.scores) == np.inf
+    with pytest.raises(ValueError, match="at least one candidate"):
+        choose_structure(bent, [])
+    assert choose_structure(np.eye(3).tolist()).structure is not None
+
+
+def test_the_start_of_lanczos_is_no_part_of_the_operator():
+    """The iteration starts from columns of the same generator; b must be independent of what they become."""
+    d = 600
+    start = start_vector(d, 0)
+    (columns,) = _start([DiagonalOperator(np.ones(d))], Scalar((d,)), 16, 0)
+    cosines = np.abs(columns @ start) / np.linalg.norm(columns, axis=1) / np.linalg.norm(start)
+    assert np.max(cosines) < 6 / d**0.5

@@ -162,3 +162,23 @@ def test_an_output_that_cannot_be_written_leaves_what_was_there(call, problem, t
 def test_help_teaches_with_examples(call):
     status, out, _ = call("--help")
     assert status == 0 and "examples:" in out and "compare_structures(from_arrays" in out and "exit status" in out
+
+
+def test_an_index_that_no_memory_holds_is_refused_before_the_work(call, tmp_path):
+    """Memory that is promised freely would end the process without a word."""
+    file = tmp_path / "wrong.svm"
+    file.write_text("1 1:1 2000000000000:1\n2 1:2\n1 3:4\n")
+    status, _, said = call(file)
+    assert status == 2 and "is an index wrong?" in said
+    file.write_text("1 1:1\n2 1:2\n1 1:4\n")
+    status, _, said = call(file, "--minibatch", "100000000000")
+    assert status == 2 and "--minibatch" in said
+
+
+def test_a_start_that_is_the_minimiser_is_said_and_nothing_is_predicted(call, tmp_path):
+    file = tmp_path / "zero.csv"
+    file.write_text("0,1\n0,-1\n")
+    status, out, _ = call(file, "--loss", "squared_error", "--radius", "1")
+    assert status == 0 and "predicted" in out
+    status, _, said = call(file, "--loss", "squared_error", "--run", "5")
+    assert status == 2 and "the start is the minimiser" in said

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from convex.smoothness import adaptive_smoothness, covariance_noise, semidefinite_bracket
 from problems.operators import (
     DenseOperator,
     DiagonalOperator,
@@ -16,9 +17,10 @@ from problems.operators import (
     absolute_value,
     shifted,
 )
-from problems.smooth import FiniteSum
-from structures import ColumnScalar, Diagonal, Full, LeftKronecker, RightKronecker, RowScalar, Scalar
+from problems.smooth import FiniteSum, SmoothQuadratic
+from structures import ColumnScalar, Diagonal, Exchangeable, Full, LeftKronecker, RightKronecker, RowScalar, Scalar
 from structures.arrays import to_numpy, tolerance, tree_leaves
+from structures.registry import all_structures
 
 RNG = np.random.default_rng(0)
 SHAPE = (3, 2)
@@ -124,3 +126,45 @@ def test_what_does_not_fit_is_refused_in_words(build, words):
 def test_a_shift_of_zero_is_no_shift():
     A = GramOperator(np.ones((1, 2)))
     assert shifted(A, 0.0) is A
+
+
+def operators_of(shape):
+    """One of every kind that acts on parameters of this shape."""
+    rng, d = np.random.default_rng(1), int(np.prod(shape))
+    root = rng.standard_normal((d, d))
+    rows = rng.standard_normal((3, *shape))
+    yield DenseOperator(root @ root.T, shape)
+    yield DiagonalOperator(rng.standard_normal(shape))
+    yield GramOperator(rows)
+    yield ShiftedOperator(GramOperator(rows), 0.7)
+    yield NegatedOperator(DiagonalOperator(rng.standard_normal(shape)))
+    if len(shape) == 1:
+        yield SparseGramOperator(sparse.csr_array(rows), np.ones(3))
+    if len(shape) == 2:
+        left, right = (rng.standard_normal((n, n)) for n in shape)
+        yield KroneckerOperator(left @ left.T, right @ right.T, shape)
+        yield KroneckerOperator(left + left.T, None, shape)
+        yield KroneckerOperator(None, right + right.T, shape)
+
+
+@pytest.mark.parametrize("structure", all_structures(), ids=repr)
+def test_every_operator_projects_onto_every_structure_as_its_matrix_does(structure):
+    """Short cuts hold where they apply and nowhere else: the exchangeable matrices once took the diagonal's."""
+    for operator in operators_of(structure.shape):
+        found = structure.dense(operator.project(structure))
+        expected = structure.dense(structure.project(operator.dense()))
+        np.testing.assert_allclose(
+            found, expected, atol=tolerance(expected, structure.dim) * np.max(np.abs(operator.dense()))
+        )
+
+
+def test_the_exchangeable_matrices_have_the_smoothness_of_the_semidefinite_program():
+    for operator in (DiagonalOperator(np.array([1.0, 3.0])), DiagonalOperator(np.array([1.0, 3.0, 0.5]))):
+        K = Exchangeable(operator.shape)
+        found = adaptive_smoothness(SmoothQuadratic(operator, np.zeros(operator.shape)), K)
+        exact = semidefinite_bracket([operator.dense()], K)
+        assert found.lower <= exact.upper and exact.lower <= found.upper
+        assert covariance_noise(operator, K) == pytest.approx(
+            covariance_noise(DenseOperator(operator.dense(), operator.shape), K)
+        )
+    assert found.upper == pytest.approx(exact.upper, rel=1e-5)

@@ -24,7 +24,8 @@ from convex.theorems.stochastic import constants
 from convex.theorems.stochastic.accelerated_theorem import accelerated_bound, energy, missed
 from convex.theorems.stochastic.budget import relative, value_rounding
 from convex.theorems.stochastic.movement import movement
-from convex.theorems.stochastic.of_problem import CONVEX, MINIMISER, NOISE, SMOOTH, UNBIASED
+from convex.theorems.stochastic.of_noise import NOISE, UNBIASED
+from convex.theorems.stochastic.of_problem import CONVEX, MINIMISER, SMOOTH
 from convex.theorems.stochastic.of_run import (
     ACCELERATED,
     CUMULATIVE,

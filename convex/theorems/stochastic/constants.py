@@ -25,12 +25,14 @@ import numpy as np
 
 from convex.smoothness.adaptive import adaptive_smoothness
 from convex.theorems.stochastic.runs import StochasticRun
+from convex.theorems.stochastic.visited import noises
 from structures.arrays import tree_map
 from structures.base import Structure
 
 __all__ = ["SLACK", "almost_sure_distance", "curvature_trace", "distances", "majorant", "noise_energy", "noise_trace"]
 
 SLACK = 1e-10  # relative: constants are rounded up by so much, far more than their rounding
+REGULAR = 1e-14  # of a covariance: rounding of its eigenvalues; σ grows by 1e-7 √d of itself
 HALF = Fraction(1, 2)
 
 
@@ -93,10 +95,9 @@ def noise_majorant(run: StochasticRun) -> Any:
 def _noise_majorant(run: StochasticRun) -> Any:
     K, declared = structure_of(run), run.problem.noise_covariance(run.domain)
     if declared is not None:
-        root = K.root(declared.project(K))
+        root = K.root(_regular(K, declared.project(K)))
         return tree_map(lambda c: (1.0 + SLACK) * c, root)
-    mean = _mean_covariance(run)
-    root = K.root(mean)
+    root = K.root(_regular(K, _mean_covariance(run)))
     trace = float(K.trace(root))
     if trace == 0:
         return root
@@ -104,42 +105,39 @@ def _noise_majorant(run: StochasticRun) -> Any:
     return tree_map(lambda c: (largest / trace) ** 0.5 * (1.0 + SLACK) * c, root)
 
 
+def _regular(K: Structure, covariance: Any) -> Any:
+    """E(Σ), plus a little where it is singular: W⁻¹ then sees all of the noise, and <Σ, W⁻¹> ≤ <Σ + δI, W⁻¹> = Tr W holds."""
+    values = K.factor(covariance).values
+    if float(np.min(values)) > REGULAR * float(np.max(values)):
+        return covariance
+    delta = REGULAR * float(K.trace(covariance)) / K.dim
+    return tree_map(lambda c, i: c + delta * i, covariance, K.identity(np.zeros(K.shape)))
+
+
 def _mean_covariance(run: StochasticRun) -> Any:
     """E of the covariance, averaged over the points of the run."""
-    K = structure_of(run)
-    noise, probabilities = _noises(run)
-    outer = K.outer(noise)
+    K, total, count = structure_of(run), None, 0
+    for noise, probabilities, _ in noises(run):
 
-    def mean(c: np.ndarray) -> np.ndarray:
-        each = np.tensordot(probabilities, c, axes=(0, 0))
-        return each.reshape(-1, *each.shape[2:]).mean(axis=0)
+        def mean(c: np.ndarray, p: np.ndarray = probabilities) -> np.ndarray:
+            return np.sum(np.tensordot(p, c, axes=(0, 0)), axis=0)
 
-    return tree_map(mean, outer)
+        part = tree_map(mean, K.outer(noise))
+        total = part if total is None else tree_map(np.add, total, part)
+        count += noise.shape[1]
+    return tree_map(lambda c: c / count, total)
 
 
-def noise_energy(run: StochasticRun, W: Any) -> tuple[np.ndarray, float]:  # -> (T, B), relative residual
-    """<Cov g(y), W⁻¹> at every point of the run, and what part of the noise W⁻¹ cannot see."""
-    K = structure_of(run)
-    noise, probabilities = _noises(run)
+def noise_energy(run: StochasticRun, W: Any) -> tuple[np.ndarray, float]:  # -> (k,), relative residual
+    """<Cov g(y), W⁻¹> at the points of the run, and what part of the noise W⁻¹ cannot see."""
+    K, energies, missed, size = structure_of(run), [], 0.0, float(np.finfo(float).tiny)
     factor = K.factor(W)
-    whitened = factor.apply(-1, noise)
-    energy = np.tensordot(probabilities, np.sum(K.flatten(noise * whitened), axis=-1), axes=(0, 0))
-    missed = np.max(np.abs(factor.apply(1, whitened) - noise), initial=0.0)
-    return energy, float(missed / max(np.max(np.abs(noise), initial=0.0), np.finfo(float).tiny))
-
-
-def _noises(run: StochasticRun) -> tuple[np.ndarray, np.ndarray]:  # -> (N, T, B, *shape), (N,)
-    """g(y, ω) - ∇f(y) for every outcome at every point of the run."""
-    outcomes = run.problem.outcomes()
-    if outcomes is None:
-        raise ValueError(f"{run.problem!r} declares no noise_covariance and cannot list its outcomes.")
-    exact = run.problem.gradient(run.points)
-    lead = run.points.shape[:2]
-    each = [
-        run.problem.stochastic_gradient(run.points, np.broadcast_to(draw, (*lead, *np.shape(draw)))) - exact
-        for draw in outcomes.draws
-    ]
-    return np.stack(each), outcomes.probabilities
+    for noise, probabilities, _ in noises(run):
+        whitened = factor.apply(-1, noise)
+        energies.append(np.tensordot(probabilities, np.sum(K.flatten(noise * whitened), axis=-1), axes=(0, 0)))
+        missed = max(missed, float(np.max(np.abs(factor.apply(1, whitened) - noise), initial=0.0)))
+        size = max(size, float(np.max(np.abs(noise), initial=0.0)))
+    return np.concatenate(energies), missed / size
 
 
 def distances(run: StochasticRun) -> np.ndarray:  # (T, B)

@@ -1,10 +1,8 @@
-r"""Hypotheses about a problem: unbiased gradients, convexity, majorants of Hessian and noise, a minimiser, a distance.
+r"""Hypotheses about a problem: convexity, a majorant of the Hessian, a minimiser, a distance. Its noise: `of_noise`.
 
 .. math::
-    \mathbb E g(x) = \nabla f(x), \quad f \text{ convex}, \quad -H_* \preceq \nabla^2 f \preceq H_* \text{ on }
-    \mathbb R^d, \quad
-    \nabla f(x_*) = 0, \quad \langle \operatorname{Cov} g, W^{-1}\rangle \le \operatorname{Tr} W, \quad
-    \|x_t - x_*\|_{\mathcal H} \le D \text{ a.s.}
+    f \text{ convex}, \quad -H_* \preceq \nabla^2 f \preceq H_* \text{ on } \mathbb R^d, \quad
+    \nabla f(x_*) = 0, \quad \|x_t - x_*\|_{\mathcal H} \le D \text{ a.s.}
 
 Source: derived here (docs/proofs/stochastic.md#what-is-checked).
 """
@@ -23,10 +21,8 @@ from convex.theorems.stochastic.runs import StochasticRun
 from problems.domains.audit import domain_check
 from theory.theorem import Check
 
-__all__ = ["BELOW", "BOUNDED", "CONVEX", "DECLARED", "MINIMISER", "NOISE", "OPTIMAL", "PROJECTED", "SMOOTH", "UNBIASED"]
+__all__ = ["BELOW", "BOUNDED", "CONVEX", "DECLARED", "MINIMISER", "OPTIMAL", "PROJECTED", "SMOOTH"]
 
-MANY = 2000  # draws, where outcomes cannot be listed
-LARGEST = 200  # parameters beyond which no covariance is formed
 OPTIMAL = 1e-8  # relative: a gradient larger than this beside those of the run is not 0
 
 
@@ -62,36 +58,6 @@ def _minimiser(run: StochasticRun) -> Check:
 MINIMISER = guarded("minimiser", r"\nabla f(x_*) = 0", _minimiser)
 
 
-def _unbiased(run: StochasticRun) -> Check:
-    if run.exact:
-        return Check(True, inf, "gradients are exact")
-    points = run.points[0, :1] if run.points.shape[1] == 1 else np.concatenate([run.points[0, :1], run.points[-1, :3]])
-    outcomes, exact = run.problem.outcomes(), run.problem.gradient(points)
-    if outcomes is not None:
-        drawn = [run.problem.stochastic_gradient(points, np.repeat(d[None], len(points), 0)) for d in outcomes.draws]
-        off = np.tensordot(outcomes.probabilities, np.stack(drawn), axes=(0, 0)) - exact
-        size = max(float(np.max(np.abs(drawn))), np.finfo(float).tiny)
-        worst = float(np.max(np.abs(off))) / size
-        return Check(worst <= LOOSE, LOOSE - worst, f"the mean over all outcomes is {worst:.2g} off, relative")
-    return _sampled_mean(run, points[:1], exact[:1])
-
-
-def _sampled_mean(run: StochasticRun, points: np.ndarray, exact: np.ndarray) -> Check:
-    """Where outcomes cannot be listed: 2000 of them, against six standard errors of each entry."""
-    noise = _sample(run, points)
-    error = np.std(noise, axis=0) / len(noise) ** 0.5
-    worst = float(np.max(np.abs(noise.mean(axis=0)) - 6.0 * error)) / max(float(np.max(np.abs(exact))), 1e-300)
-    return Check(
-        worst <= LOOSE, LOOSE - worst, f"the mean of {len(noise)} draws is within six standard errors by {-worst:.2g}"
-    )
-
-
-def _sample(run: StochasticRun, point: np.ndarray) -> np.ndarray:  # (1, *shape) -> (2000, *shape)
-    """Noise of the gradient at one point, from a seed that no run uses."""
-    draws = run.problem.noise(batch=1, seed=20_251_122).draw(MANY)[:, 0]
-    return run.problem.stochastic_gradient(np.repeat(point, MANY, axis=0), draws) - run.problem.gradient(point)
-
-
 def _below(run: StochasticRun) -> Check:
     lower = run.problem.minimum.lower
     points = np.concatenate([run.points.reshape(-1, *run.problem.shape), run.answers[-1]])
@@ -105,55 +71,6 @@ def _below(run: StochasticRun) -> Check:
 
 
 BELOW = guarded("bounded-below", r"f \ge \inf f > -\infty", _below)
-UNBIASED = guarded("unbiased", r"\mathbb E[g(y, \omega)] = \nabla f(y)", _unbiased)
-
-
-def _noise(run: StochasticRun) -> Check:
-    if run.exact:
-        return Check(True, inf, "there is no noise")
-    sigma = constants.noise_trace(run)
-    tests = [] if run.problem.outcomes() is None else [_visited_noise(run)]
-    if not run.enumerated:  # what was not visited could have been
-        declared = _declared_noise(run)
-        if declared is None:
-            return Check(None, 0.0, "no covariance is declared that could be looked at")
-        tests.append(declared)
-    if run.problem.outcomes() is None:
-        tests.append(_sampled_noise(run))
-    found = max(tests)
-    excess = (found - sigma) / max(sigma, np.finfo(float).tiny)
-    return Check(excess <= LOOSE, LOOSE - excess, f"<Cov, W^-1> is at most {found:.6g}, Tr W = {sigma:.6g}")
-
-
-def _visited_noise(run: StochasticRun) -> float:
-    """<Cov, W⁻¹> at the points of the run; inf when W does not see all of the noise."""
-    energy, missed = constants.noise_energy(run, constants.noise_majorant(run))
-    return float(np.max(energy)) if missed <= LOOSE else inf
-
-
-def _declared_noise(run: StochasticRun) -> float | None:
-    """<Σ, W⁻¹> of the declared covariance; inf when W does not see all of it, None without one or where it is too large."""
-    declared, K = run.problem.noise_covariance(run.domain), constants.structure_of(run)
-    if declared is None or K.dim > LARGEST:
-        return None
-    W, Sigma = constants.noise_majorant(run), np.asarray(declared.dense())
-    inverse = K.dense(K.factor(W).power(-1))
-    total = float(np.trace(Sigma))
-    unseen = total - float(np.sum((K.dense(W) @ inverse) * Sigma))
-    return float(np.sum(inverse * Sigma)) if unseen <= LOOSE * total else inf
-
-
-def _sampled_noise(run: StochasticRun) -> float:
-    """Where outcomes cannot be listed: what 2000 draws at the start say of <Cov, W⁻¹>, less six standard errors."""
-    K = constants.structure_of(run)
-    noise = _sample(run, run.points[0, :1])
-    energy = K.factor(constants.noise_majorant(run)).quad(-1, noise)
-    return float(np.mean(energy) - 6.0 * np.std(energy) / len(energy) ** 0.5)
-
-
-NOISE = guarded(
-    "noise", r"\langle \operatorname{Cov} g(y), W^{-1}\rangle \le \operatorname{Tr} W = \sigma, \quad W \in \mathcal H", _noise
-)  # fmt: skip
 
 
 def _declared(run: StochasticRun) -> Check:

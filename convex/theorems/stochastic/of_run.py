@@ -16,6 +16,8 @@ import numpy as np
 
 from convex.adaptive import SteepestDescent
 from convex.theorems.stochastic.runs import StochasticRun, asks_where_it_stands, is_accelerated, is_adaptive, paths
+from convex.theorems.stochastic.visited import own_noise
+from problems.smooth.drawn import departure, dependence, known_variance
 from structures.base import Structure
 from structures.jordan import jordan_check
 from theory.theorem import Assumption, Check
@@ -81,7 +83,20 @@ def _departure(run: StochasticRun) -> str:
     if run.seed is None:
         return "neither probabilities nor a seed say where the noise comes from"
     again = run.problem.noise(batch=run.x0.shape[0], seed=run.seed).draw(run.horizon)
-    return "" if np.array_equal(again, run.draws) else f"the noise is not what seed {run.seed} draws"
+    return _unlike(run) if np.array_equal(again, run.draws) else f"the noise is not what seed {run.seed} draws"
+
+
+def _unlike(run: StochasticRun) -> str:
+    """How draws of a stream differ from independent ones, by the listed outcomes or the declared covariance; or nothing."""
+    outcomes, covariance = run.problem.outcomes(), run.problem.noise_covariance(run.domain)
+    if run.draws is None:
+        return ""
+    if outcomes is not None:
+        return departure(run.draws, outcomes)
+    if covariance is None:
+        return ""  # the majorant of the noise is then not decided either
+    errors = dependence(own_noise(run), known_variance(covariance))
+    return f"what came before predicts the noise, {errors:.3g} times more than chance allows" if errors > 1.0 else ""
 
 
 DRAWN = guarded("drawn", r"\omega_1, \dots, \omega_T \text{ independent, from the problem's noise}", _drawn)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import product, repeat
 from math import fsum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,10 @@ from problems.domains import Domain
 from problems.smooth.base import Outcomes, SmoothProblem
 from regret.learners import AdaptiveRegularization, Learner
 from structures.base import Structure
+
+if TYPE_CHECKING:
+    from theory.theorem import Theorem
+    from theory.verdict import Verdict
 
 __all__ = ["StochasticRun", "every_path", "exactly", "seeded"]
 
@@ -99,6 +103,13 @@ class StochasticRun:
             raise ValueError("a run of seeds has no exact expectation.")
         return fsum(self.probabilities * samples)
 
+    def verify(self, theorem: Theorem | str) -> Verdict:
+        """The verdict on this run; `theorem` is an object or its id. Raises KeyError naming the ids that exist."""
+        from theory.registry import get
+        from theory.verdict import verify
+
+        return verify(get(theorem) if isinstance(theorem, str) else theorem, self)
+
     def replayed(self) -> StochasticRun:
         """The same run, computed once more from its start and its draws."""
         draws = repeat(None, self.horizon) if self.draws is None else self.draws
@@ -149,7 +160,13 @@ def _run(
     probabilities: np.ndarray | None,
     seed: int | None,
 ) -> StochasticRun:
+    if not isinstance(x0, np.ndarray) or x0.dtype != np.float64:
+        raise ValueError(
+            f"a run that is to be judged is one of NumPy arrays in double precision, got x0 of {x0.dtype}."
+        )
     taken = list(walk(method, problem, x0, steps))
+    if not taken:
+        raise ValueError("a run needs at least one step, got none.")
     zero = np.zeros(len(x0))
     scalars = {name: np.stack([np.asarray(step.after.get(name, zero)) for step in taken]) for name in SCALARS}
     iterates = [taken[0].before["x"], *(step.after["x"] for step in taken)]

@@ -20,7 +20,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from convex.theorems.stochastic.of_problem import BOUNDED, CONVEX, MINIMISER, NOISE, PROJECTED, SMOOTH, UNBIASED
+from convex.theorems.stochastic.of_noise import NOISE, UNBIASED
+from convex.theorems.stochastic.of_problem import BOUNDED, CONVEX, MINIMISER, PROJECTED, SMOOTH
 from convex.theorems.stochastic.of_run import ADAGRAD
 from convex.theorems.stochastic.smooth_theorem import Ingredients, SmoothTheorem
 from theory.citation import Citation

@@ -23,7 +23,7 @@ from structures import Diagonal, Full, LeftKronecker, Scalar
 from structures.base import Structure
 from theory.theorem import Example
 
-__all__ = ["corner", "smooth_controls", "smooth_examples"]
+__all__ = ["against_a_corner", "corner", "smooth_controls", "smooth_examples"]
 
 HALF_ROOT = 2.0**-0.5
 
@@ -39,6 +39,7 @@ def smooth_examples() -> Iterator[Example]:
     yield Example("least squares, rows by importance, all paths", _rows, expect=EITHER)
     yield Example("logistic, all paths", _logistic, expect=EITHER)
     yield Example("exact gradients, ε = 0", _exact)
+    yield Example("noise against a corner, a long rate, seeds", against_a_corner, expect=EITHER)
     yield Example("Gaussian noise on a box, seeds", partial(_seeds, Diagonal((4,)), Box(2.5)), expect=EITHER)
     yield Example("Gaussian noise on a ball, seeds", partial(_seeds, Scalar((4,)), L2Ball(4.0)), expect=EITHER)
 
@@ -68,6 +69,12 @@ def corner(horizon: int) -> StochasticRun:
     """η = D/√2 and ε = 1 beside gradients so small that the iterate just reaches the corner: Σ f - f* → D√ε/√2."""
     slope, width = 2.0**0.5 / horizon, (8.0 / horizon) ** 0.5 / 2.0
     return exactly(adagrad(Diagonal((1,)), HALF_ROOT, 1.0), Corner(np.array([slope]), width=width), np.ones(1), horizon)
+
+
+def against_a_corner(horizon: int = 500, seeds: int = 40) -> StochasticRun:
+    """η = 3D beside noise ±1 and a slope of 12/√T: the iterate stays near the corner, at a distance that the noise makes."""
+    problem = Corner(np.array([12.0 / horizon**0.5]), FactorNoise(np.ones((1, 1)), "signs"), width=0.1)
+    return seeded(adagrad(Diagonal((1,)), 3.0, 0.0, Box(1.0)), problem, np.zeros(1), horizon, seeds=seeds)
 
 
 def _all_paths(structure: Structure) -> StochasticRun:

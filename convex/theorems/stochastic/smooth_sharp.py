@@ -7,7 +7,8 @@ r"""Stochastic smooth convex optimization by structured AdaGrad, with constants 
 
 which is :math:`\Lambda D^2/T + \sqrt2\,D\sigma/\sqrt T + D d\sqrt\varepsilon/(\sqrt2\,T)` at :math:`\eta = D/\sqrt2`.
 The proof keeps the term :math:`\tfrac12\|\nabla f(x_t)\|^2_{H_*^{-1}}` by which smooth convex functions exceed their
-tangents. The damping's term is sharp.
+tangents. The damping's term is sharp, and so is the coefficient of :math:`\eta\sqrt T\sigma`; at :math:`\eta = D/\sqrt2`
+the noise's term is at most twice what it could be.
 
 Source: derived here (docs/proofs/stochastic.md#the-sharper-form).
 """

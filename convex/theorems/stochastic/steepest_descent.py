@@ -25,7 +25,8 @@ import numpy as np
 from convex.adaptive import SteepestDescent
 from convex.theorems.stochastic import constants
 from convex.theorems.stochastic.budget import relative, value_rounding
-from convex.theorems.stochastic.of_problem import BELOW, NOISE, SMOOTH, UNBIASED
+from convex.theorems.stochastic.of_noise import NOISE, UNBIASED
+from convex.theorems.stochastic.of_problem import BELOW, SMOOTH
 from convex.theorems.stochastic.of_run import DRAWN, ONE_RATE, PLAYED, STEEPEST, WELL_STRUCTURED
 from convex.theorems.stochastic.runs import StochasticRun
 from theory.citation import Citation

@@ -1,0 +1,142 @@
+r"""Hypotheses about a problem's noise: unbiased gradients, a majorant of the covariance.
+
+.. math::
+    \mathbb E[g(y, \omega)] = \nabla f(y), \qquad \langle \operatorname{Cov} g(y), W^{-1}\rangle \le \operatorname{Tr} W
+
+at every point y of the run where the outcomes of a step can be listed. Otherwise both are looked at in the run's own draws,
+and in `MANY` others at a few points that are far from each other, with an allowance for chance that the declared covariance
+gives; without one they are not decided.
+
+Source: derived here (docs/proofs/stochastic.md#what-is-checked).
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from convex.theorems.stochastic import constants
+from convex.theorems.stochastic.of_run import LOOSE, guarded
+from convex.theorems.stochastic.runs import StochasticRun
+from convex.theorems.stochastic.visited import apart, noises, own_noise
+from problems.operators import SymmetricOperator
+from problems.smooth.drawn import above_rounding, excess, known_variance
+from theory.theorem import Check
+
+__all__ = ["NOISE", "UNBIASED"]
+
+MANY = 4000  # draws at one point, where outcomes cannot be listed
+PLACES = 8  # points where they are drawn
+BLOCKS = 16  # of the run's steps, each with a mean of its own
+LARGEST = 200  # parameters beyond which no covariance is formed
+ERRORS = 8.0  # standard errors of a mean that are forgiven
+TINY = float(np.finfo(float).tiny)
+
+
+def _unbiased(run: StochasticRun) -> Check:
+    if run.exact:
+        return Check(True, inf, "gradients are exact")
+    if run.problem.outcomes() is not None:
+        off = _listed_bias(run)
+        return Check(off <= LOOSE, LOOSE - off, f"the mean over all outcomes is {off:.2g} off, relative")
+    covariance = run.problem.noise_covariance(run.domain)
+    if covariance is None:
+        return Check(None, 0.0, "neither outcomes nor a covariance are declared: no mean of draws can be judged")
+    off = max(_sampled_bias(run, covariance), _own_bias(run, covariance))
+    return Check(off <= 1.0, 1.0 - off, f"means of draws are {off:.2g} of what chance allows off")
+
+
+def _listed_bias(run: StochasticRun) -> float:
+    """Of the mean over all outcomes at the points of the run, relative to the largest gradient."""
+    off, size = 0.0, TINY
+    for noise, probabilities, exact in noises(run):
+        off = max(off, float(np.max(np.abs(np.tensordot(probabilities, noise, axes=(0, 0))))))
+        size = max(size, float(np.max(np.abs(noise))), float(np.max(np.abs(exact))))
+    return off / size
+
+
+def _sampled_bias(run: StochasticRun, covariance: SymmetricOperator) -> float:
+    """`excess` of each entry of the noise in `MANY` draws at a few points."""
+    variance = np.diagonal(np.asarray(covariance.dense())) if run.problem.dim <= LARGEST else None
+    worst = 0.0
+    for k, point in enumerate(apart(run, PLACES)):
+        noise, exact = _sample(run, point, k)
+        flat = above_rounding(noise, noise + exact).reshape(MANY, -1)
+        spread = np.full(run.problem.dim, covariance.norm_bound) if variance is None else variance
+        worst = max(worst, excess(flat.T, MANY * spread))
+    return worst
+
+
+def _own_bias(run: StochasticRun, covariance: SymmetricOperator) -> float:
+    """`excess` of Σ<w_t, ξ_t> over the run, for w_t = ∇f(y_t), and w_t = y_t - x*."""
+    variance, noise = known_variance(covariance), own_noise(run)
+    weights = [run.problem.gradient(run.points)]
+    if run.problem.solution is not None:
+        weights.append(run.points - constants.comparator(run))
+    return max(excess(np.sum(noise * w.reshape(noise.shape), axis=-1).reshape(-1), variance(w)) for w in weights)
+
+
+def _sample(run: StochasticRun, point: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """(MANY, *shape), (*shape): noise of the gradient at one point, from a seed that no run uses, and the gradient."""
+    draws = run.problem.noise(batch=1, seed=20_251_122, first=place).draw(MANY)[:, 0]
+    exact = run.problem.gradient(point)
+    return run.problem.stochastic_gradient(np.repeat(point[None], MANY, axis=0), draws) - exact, exact
+
+
+UNBIASED = guarded("unbiased", r"\mathbb E[g(y, \omega)] = \nabla f(y)", _unbiased)
+
+
+def _noise(run: StochasticRun) -> Check:
+    if run.exact:
+        return Check(True, inf, "there is no noise")
+    sigma = constants.noise_trace(run)
+    tests = [] if run.problem.outcomes() is None else [_visited_noise(run)]
+    if not run.enumerated:  # what was not visited could have been
+        declared = _declared_noise(run)
+        if declared is None:
+            return Check(None, 0.0, "no covariance is declared that could be looked at")
+        tests.append(declared)
+    if run.problem.outcomes() is None:
+        tests += [_sampled_noise(run), _own_energy(run)]
+    found = max(tests)
+    excess = (found - sigma) / max(sigma, TINY)
+    return Check(excess <= LOOSE, LOOSE - excess, f"<Cov, W^-1> is at most {found:.6g}, Tr W = {sigma:.6g}")
+
+
+def _visited_noise(run: StochasticRun) -> float:
+    """<Cov, W⁻¹> at the points of the run; inf when W does not see all of the noise."""
+    energy, missed = constants.noise_energy(run, constants.noise_majorant(run))
+    return float(np.max(energy)) if missed <= LOOSE else inf
+
+
+def _declared_noise(run: StochasticRun) -> float | None:
+    """<Σ, W⁻¹> of the declared covariance; inf when W does not see all of it, None without one or where it is too large."""
+    declared, K = run.problem.noise_covariance(run.domain), constants.structure_of(run)
+    if declared is None or K.dim > LARGEST:
+        return None
+    W, Sigma = constants.noise_majorant(run), np.asarray(declared.dense())
+    inverse = K.dense(K.factor(W).power(-1))
+    total = float(np.trace(Sigma))
+    unseen = total - float(np.sum((K.dense(W) @ inverse) * Sigma))
+    return float(np.sum(inverse * Sigma)) if unseen <= LOOSE * total else inf
+
+
+def _sampled_noise(run: StochasticRun) -> float:
+    """What `MANY` draws at a few points say of <Cov, W⁻¹>, less eight standard errors."""
+    factor = constants.structure_of(run).factor(constants.noise_majorant(run))
+    energies = [factor.quad(-1, _sample(run, x, k)[0]) for k, x in enumerate(apart(run, PLACES))]
+    return max(float(np.mean(e) - ERRORS * np.std(e) / MANY**0.5) for e in energies)
+
+
+def _own_energy(run: StochasticRun) -> float:
+    """Likewise of the run's own draws, a block of steps at a time."""
+    K = constants.structure_of(run)
+    energy = K.factor(constants.noise_majorant(run)).quad(-1, K.unflatten(own_noise(run)))
+    blocks = np.array_split(energy, min(BLOCKS, run.horizon))
+    return max(float(np.mean(e) - ERRORS * np.std(e) / e.size**0.5) for e in blocks)
+
+
+NOISE = guarded(
+    "noise", r"\langle \operatorname{Cov} g(y), W^{-1}\rangle \le \operatorname{Tr} W = \sigma, \quad W \in \mathcal H", _noise
+)  # fmt: skip
