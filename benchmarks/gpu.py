@@ -270,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.backends.cuda.matmul.allow_tf32 = False
     where = machine()
     where["device"] = torch.cuda.get_device_name() if options.device == "cuda" else "CPU, no GPU was used"
-    facts = {**where, "torch": torch.__version__, "threads_used": torch.get_num_threads(), "load": os.getloadavg()[0]}
+    facts = {**where, "threads_used": torch.get_num_threads(), "load": os.getloadavg()[0]}
     results: dict[str, Any] = {"machine": facts, "cells": []}
     print(f"measured on: {where['device']}")
     for name in options.problems.split(","):

@@ -137,9 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     torch.set_num_threads(1)
     ledger = Ledger(options.json)
-    where: dict[str, Any] = machine()
-    where["versions"] = {**where["versions"], "torch": torch.__version__}
-    ledger.data.setdefault("machine", where)
+    ledger.data.setdefault("machine", machine())
     words = options.tasks.split(",") if options.tasks else [""]
     try:
         with warnings.catch_warnings():

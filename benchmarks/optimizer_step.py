@@ -140,7 +140,6 @@ def line(cell: dict[str, Any]) -> str:
 def facts(options: argparse.Namespace) -> dict[str, Any]:
     """Where and how it was measured."""
     where = machine()
-    versions = {**where["versions"], "torch": torch.__version__}  # pyright: ignore[reportGeneralTypeIssues]
     if options.device == "cuda":
         where["gpu"] = torch.cuda.get_device_name()
     return {
@@ -148,7 +147,6 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
         "threads_used": torch.get_num_threads(),
         "device": options.device,
         "dtype": options.dtype,
-        "versions": versions,
     }
 
 

@@ -17,7 +17,6 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -75,9 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     torch.set_num_threads(1)
     ledger = Ledger(options.json)
-    where: dict[str, Any] = machine()
-    where["versions"] = {**where["versions"], "torch": torch.__version__}
-    ledger.data.setdefault("machine", where)
+    ledger.data.setdefault("machine", machine())
     try:
         methods, tasks = methods_of(options.methods), chosen_tasks(options)
         with warnings.catch_warnings():

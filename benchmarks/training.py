@@ -178,13 +178,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
         return 0
     torch.set_num_threads(1)
-    where = machine()
-    where["versions"] = {**where["versions"], "torch": torch.__version__}  # pyright: ignore[reportGeneralTypeIssues]
     names = list(MODELS)[:1] if options.quick else list(MODELS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         epochs = [epoch_ratios(name, 2 if options.quick else options.repeats) for name in names]
-    results = {"machine": where, "epochs": epochs}
+    results = {"machine": machine(), "epochs": epochs}
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(markdown(results))

@@ -9,13 +9,14 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 __all__ = ["machine"]
 
-PACKAGES = ("numpy", "scipy", "numba", "scikit-learn")
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "torch")
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
     """Processor name, number of cores, Python and package versions."""
     return {
         "processor": _processor(),
