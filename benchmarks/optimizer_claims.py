@@ -14,16 +14,15 @@ not done again.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.options import chosen, count, folder, stored, target
 from benchmarks.race.machine import machine
 from benchmarks.trained.claims_table import markdown
 from benchmarks.trained.files import tasks_in
@@ -120,10 +119,10 @@ def rounded(values: np.ndarray) -> Any:
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Jorge's roots and FNGD's coefficients on MNIST and CIFAR-10.")
-    parser.add_argument("--data", type=Path, help="folder with the files of MNIST and CIFAR-10")
-    parser.add_argument("--json", type=Path, help="keep the results in this file, and go on from what it has")
-    parser.add_argument("--show", type=Path, help="print the tables of a file, measure nothing")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--data", type=folder, help="folder with the files of MNIST and CIFAR-10")
+    parser.add_argument("--json", type=target, help="keep the results in this file, and go on from what it has")
+    parser.add_argument("--show", type=stored("tasks"), help="print the tables of a file, measure nothing")
+    parser.add_argument("--seeds", type=count, default=2)
     parser.add_argument("--only", choices=("roots", "sharing"))
     parser.add_argument("--tasks", help="tasks whose name has one of these words, separated by commas")
     return parser.parse_args(arguments)
@@ -133,17 +132,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what is missing, and print the tables."""
     options = parsed(arguments)
     if options.show:
-        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        print(markdown(options.show))
         return 0
     torch.set_num_threads(1)
     ledger = Ledger(options.json)
     ledger.data.setdefault("machine", machine())
-    words = options.tasks.split(",") if options.tasks else [""]
+    wanted = chosen("--tasks", options.tasks, LAYERS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # FNGD's first step without known samples
             for name, task in tasks_in(options.data).items():
-                if name in LAYERS and any(word in name for word in words):
+                if name in wanted:
                     examined(name, task, options, ledger)
     except ValueError as error:
         print(error, file=sys.stderr)

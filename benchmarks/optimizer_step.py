@@ -19,11 +19,11 @@ import json
 import shutil
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.options import chosen, count, stored, target
 from benchmarks.race.machine import machine
 from benchmarks.steps.clock import Timed, Turns, paired, ratios
 from benchmarks.steps.contestants import REFERENCE, Absent, Contestant, contestants, first_line
@@ -116,13 +116,14 @@ def memory(optimizer: Any) -> dict[str, Any]:
 
 
 def all_of(
-    lists: dict[str, Shapes], chosen: list[Contestant], options: argparse.Namespace, results: dict[str, Any]
+    lists: dict[str, Shapes], members: list[Contestant], options: argparse.Namespace, results: dict[str, Any]
 ) -> None:
     """Every group of contestants on every list, appended to the results."""
     reference = next(each for each in contestants(False) if each.name == REFERENCE)
     for name, shapes in lists.items():
-        for group in dict.fromkeys(each.group for each in chosen):
-            cells, skipped = measured(shapes, [each for each in chosen if each.group == group], reference, options)
+        for group in dict.fromkeys(each.group for each in members):
+            together = [each for each in members if each.group == group]
+            cells, skipped = measured(shapes, together, reference, options)
             results["cells"] += [{"list": name, **cell} for cell in cells]
             results["skipped"] += [{"list": name, **each} for each in skipped]
             for cell in results["cells"][len(results["cells"]) - len(cells) :]:
@@ -157,15 +158,10 @@ def selected(options: argparse.Namespace) -> tuple[dict[str, Shapes], list[Conte
         lists |= {f"{n} x {n}": square(n) for n in DEVICE_SIZES} | {"ResNet-50": resnet50()}
     if options.quick:
         lists = {"24 x 16": ((24, 16), (16,)), "8 x 8": square(8)}
-    if options.lists:
-        lists = {
-            name: shapes for name, shapes in lists.items() if any(word in name for word in options.lists.split(","))
-        }
+    lists = {name: lists[name] for name in chosen("--lists", options.lists, lists)}
     compiled = not options.no_compile and (options.device == "cuda" or shutil.which("g++") is not None)
-    chosen = [each for each in contestants(compiled) if each.name != REFERENCE]
-    if options.only:
-        chosen = [each for each in chosen if any(word in each.name for word in options.only.split(","))]
-    return lists, chosen
+    found = {each.name: each for each in contestants(compiled) if each.name != REFERENCE}
+    return lists, [found[name] for name in chosen("--only", options.only, found)]
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -173,12 +169,12 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What a step of each optimizer costs.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("float32", "tf32", "bfloat16"), default="float32")
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=count, default=9)
+    parser.add_argument("--threads", type=count, default=1)
     parser.add_argument("--only", help="contestants whose name has one of these words, separated by commas")
     parser.add_argument("--lists", help="lists whose name has one of these words, separated by commas")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    parser.add_argument("--show", type=Path, help="print the tables of a file, measure nothing")
+    parser.add_argument("--json", type=target, help="write the numbers to this file")
+    parser.add_argument("--show", type=stored("cells"), help="print the tables of a file, measure nothing")
     parser.add_argument("--quick", action="store_true", help="tiny lists, to see that it runs")
     parser.add_argument("--no-compile", action="store_true", help="leave compiled steps out")
     return parser.parse_args(arguments)
@@ -188,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print the tables, and write JSON when asked."""
     options = parsed(arguments)
     if options.show:
-        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        print(markdown(options.show))
         return 0
     if options.device == "cuda" and not torch.cuda.is_available():
         print("no CUDA device is available to torch", file=sys.stderr)

@@ -13,13 +13,12 @@ The folder, or its subfolders, may have MNIST's four idx files, CIFAR-10's binar
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
-from pathlib import Path
 
 import torch
 
+from benchmarks.options import chosen, count, folder, stored, target
 from benchmarks.race.machine import machine
 from benchmarks.trained.files import tasks_in
 from benchmarks.trained.methods import METHODS
@@ -50,10 +49,10 @@ def methods_of(text: str | None) -> tuple[str, ...]:
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Optimizers on digits, MNIST, CIFAR-10 and a text.")
-    parser.add_argument("--data", type=Path, help="folder with the files of MNIST, CIFAR-10 and a text")
-    parser.add_argument("--json", type=Path, help="keep the results in this file, and go on from what it has")
-    parser.add_argument("--show", type=Path, help="print the tables of a file, measure nothing")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data", type=folder, help="folder with the files of MNIST, CIFAR-10 and a text")
+    parser.add_argument("--json", type=target, help="keep the results in this file, and go on from what it has")
+    parser.add_argument("--show", type=stored("tasks"), help="print the tables of a file, measure nothing")
+    parser.add_argument("--seeds", type=count, default=3)
     parser.add_argument("--tasks", help="tasks whose name has one of these words, separated by commas")
     parser.add_argument("--methods", help="methods separated by semicolons (their names have commas)")
     return parser.parse_args(arguments)
@@ -62,15 +61,14 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 def chosen_tasks(options: argparse.Namespace) -> dict[str, Task | str]:
     """The tasks that were asked for, or why they cannot be done."""
     every: dict[str, Task | str] = {"digits MLP": digits_mlp(), **tasks_in(options.data)}
-    words = options.tasks.split(",") if options.tasks else [""]
-    return {name: task for name, task in every.items() if any(word in name for word in words)}
+    return {name: every[name] for name in chosen("--tasks", options.tasks, every)}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what is missing, and print the tables."""
     options = parsed(arguments)
     if options.show:
-        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        print(markdown(options.show))
         return 0
     torch.set_num_threads(1)
     ledger = Ledger(options.json)

@@ -14,11 +14,11 @@ import sys
 import warnings
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.options import chosen, stored, target
 from benchmarks.robust.makers import OURS, PEERS
 from benchmarks.robust.models import Make, mlp
 from benchmarks.robust.page import markdown, page
@@ -48,17 +48,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the probes, print the matrix, and write JSON when asked."""
     parser = argparse.ArgumentParser(description="What each optimizer does where training goes wrong.")
     parser.add_argument("--only", help="optimizers whose name has one of these words, separated by commas")
-    parser.add_argument("--json", type=Path, help="write the outcomes to this file")
-    parser.add_argument("--show", type=Path, help="print the matrix of a file, run nothing")
+    parser.add_argument("--json", type=target, help="write the outcomes to this file")
+    parser.add_argument("--show", type=stored("outcomes"), help="print the matrix of a file, run nothing")
     parser.add_argument("--page", action="store_true", help="with --show: the whole of docs/robustness.md")
     options = parser.parse_args(arguments)
     if options.show:
-        print((page if options.page else markdown)(json.loads(options.show.read_text(encoding="utf-8"))))
+        print((page if options.page else markdown)(options.show))
         return 0
     torch.set_num_threads(1)
     makers = OURS | PEERS
-    if options.only:
-        makers = {name: make for name, make in makers.items() if any(w in name for w in options.only.split(","))}
+    makers = {name: makers[name] for name in chosen("--only", options.only, makers)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = matrix(makers, tuple(PROBES))

@@ -18,13 +18,13 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
+from benchmarks.options import count, stored, target
 from benchmarks.race.machine import machine
 from benchmarks.steps.clock import Timed, Turns, paired
 from benchmarks.steps.table import short
@@ -164,9 +164,9 @@ def markdown(results: dict[str, Any]) -> str:
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="What an epoch of FNGD costs beside one of SGD.")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    parser.add_argument("--show", type=Path, help="print the table of a file, measure nothing")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--json", type=target, help="write the numbers to this file")
+    parser.add_argument("--show", type=stored("epochs"), help="print the table of a file, measure nothing")
+    parser.add_argument("--repeats", type=count, default=9)
     parser.add_argument("--quick", action="store_true", help="one small model, two repeats")
     return parser.parse_args(arguments)
 
@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, and write JSON when asked."""
     options = parsed(arguments)
     if options.show:
-        print(markdown(json.loads(options.show.read_text(encoding="utf-8"))))
+        print(markdown(options.show))
         return 0
     torch.set_num_threads(1)
     names = list(MODELS)[:1] if options.quick else list(MODELS)
