@@ -31,7 +31,8 @@ class AdaGradNorm(OptimizerBase):
     """W ← (1 - lr · weight_decay) W - lr · G / √(eps + Σ‖G‖²), the sum over all parameters of the group and all steps.
 
     `lr` is a length: the first step of a group is that long (with eps = 0). While the sum is zero nothing moves. State: the
-    step and one number for each parameter, its own part of the sum.
+    step and one number for each parameter, its own part of the sum. There is no momentum for a schedule to cycle: say
+    ``cycle_momentum=False`` to OneCycleLR and CyclicLR.
 
     Raises ValueError for options that are not allowed.
     """

@@ -159,8 +159,7 @@ def _tensor(x: Array) -> Any:
 def _path(optimizer: Any) -> str:
     """The name of a class, "module:name"."""
     if isinstance(optimizer, str):
-        _class(optimizer)
-        return optimizer
+        optimizer = _class(optimizer)  # a package may name the class of one of its modules
     if not isinstance(optimizer, type):
         raise TypeError(f"optimizer must be a class such as torch.optim.Adam, got {optimizer!r}.")
     return f"{optimizer.__module__}:{optimizer.__qualname__}"

@@ -5,11 +5,14 @@ is least at the end,
 
 .. math:: \sqrt2\, D_{\mathcal H}\, |||g_{1:t}|||_{\mathcal H} .
 
-It covers none of these optimizers but AdaGrad and AdaGrad-Norm: it is a yardstick. The learning rate of every method is the
-best of a grid for the regret at the end, constant for methods that sum their statistics, :math:`\propto 1/\sqrt t` for others.
+It is a yardstick and covers no curve here: a theorem covers AdaGrad, AdaGrad-Norm and one-sided Shampoo with their own structure
+at the learning rate :math:`D/\sqrt2`, and these are the least of several structures' bounds and, of every method, the best
+learning rate of a grid for the regret at the end (``at_edge`` where that is an end of the grid), constant for methods that sum
+their statistics, :math:`\propto 1/\sqrt t` for others.
 
 In the cyclic game on [-1, 1] the gradient is 3 once and -1 twice, again and again; the best point is -1. Adam with
-:math:`\beta_1 = 0,\ \beta_2 = 1/(1 + 3^2)` goes to +1, for every learning rate.
+:math:`\beta_1 = 0,\ \beta_2 = 1/(1 + 3^2)` goes to +1, for every learning rate: it does no better than standing still at 0, whose
+regret is :math:`T/3`.
 
 Source: Reddi, Kale and Kumar 2018 (reddi2018convergence), Theorem 1, for the cyclic game; the comparison is ours.
 """
@@ -63,7 +66,8 @@ class OptimizerRegret(Experiment):
     title = "Torch optimizers in the games of the theorems"
     claim = (
         "On every game the regret of methods whose second moment never falls stays below the bound of adaptive "
-        "regularization; on the cyclic game Adam with a short memory exceeds it at every learning rate."
+        "regularization; on the cyclic game Adam and AGD with a short memory do no better than standing still, at any "
+        "learning rate of the grid."
     )
     requires = ("torch",)
 

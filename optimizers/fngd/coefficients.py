@@ -4,12 +4,14 @@ r"""The weights that a natural gradient gives to the samples of a batch.
     \Bigl(\frac1n UU^\top + \lambda I\Bigr)^{-1}\bar g = Uc, \qquad c = (n\lambda I + K)^{-1}\mathbf 1, \qquad K = U^\top U .
 
 The push-through form: no difference of nearly equal numbers, unlike Sherman, Morrison and Woodbury's three terms. What
-rounding of K and c by a relative :math:`\mathrm{eps}` can do to Uc is at most
+rounding of K and c by a relative :math:`\mathrm{eps}` can do to Uc is, up to a small factor,
 
 .. math:: \frac{\|\delta(Uc)\|}{\|Uc\|} \lesssim \mathrm{eps}\,\frac{\|c\|}{\sqrt{c^\top Kc}}
           \max\Bigl(\frac{\|K\|_F}{2\sqrt{n\lambda}}, \sqrt{\operatorname{Tr}K}\Bigr),
 
-which is looked at after every solution in float32: beyond `TRUSTED` the batch is done again in float64.
+which is looked at after every solution: beyond `TRUSTED` the batch is done again in float64. Where that does not suffice either,
+c has a part of size :math:`1/n\lambda` in the null space of K that U must annihilate, and the part in the range of K is taken
+instead: :math:`Uc = U\Pi c`.
 
 Source: Ou, Zhu, Huang and Liu 2024 (ou2024inverse) for the weights; the form and its rounding are derived here,
 docs/proofs/fngd.md#rounding.
@@ -30,7 +32,7 @@ from optimizers.fngd.gram import full
 if TYPE_CHECKING:
     from optimizers.fngd.contributions import Contributions
 
-__all__ = ["TRUSTED", "push_through", "relative_rounding", "solve", "trusted"]
+__all__ = ["TRUSTED", "push_through", "relative_rounding", "solve", "trusted", "within_range"]
 
 TRUSTED = 1e-2  # the estimate is an upper one, usually by a factor of ten to a hundred
 
@@ -44,10 +46,13 @@ def solve(
     scaled = damping / (factor * factor)  # (nλI + f²K)⁻¹ = f⁻² (nλ/f² I + K)⁻¹
     K = contributions.gram()
     c = push_through(K, scaled)
-    if K.dtype != torch.float64 and not trusted(K, c, scaled):
-        contributions = contributions.to(torch.float64)
-        K = contributions.gram()
-        c = push_through(K, scaled)
+    if not trusted(K, c, scaled):
+        if K.dtype != torch.float64:
+            contributions = contributions.to(torch.float64)
+            K = contributions.gram()
+            c = push_through(K, scaled)
+        if not trusted(K, c, scaled) and bool(torch.isfinite(K.triu()).all()):
+            c = within_range(K, scaled)
     return contributions, K, c.div_(factor * factor)
 
 
@@ -99,6 +104,18 @@ def _clipped(K: Tensor, shift: float) -> Tensor:  # (n, n) -> (n,)
     return vectors @ (vectors.sum(0) / (values.clamp(min=0.0) + shift))
 
 
+def within_range(
+    K: Tensor,  # (n, n), upper triangle of a positive semidefinite matrix
+    damping: float,
+) -> Tensor:  # (n,)
+    """Πc for the projection Π on the range of K: eigenvalues up to n · eps of the largest have no digit, and count as zero."""
+    from structures.roots import eigh, rank_floor
+
+    values, vectors = eigh(full(K))
+    inverse = torch.where(values > rank_floor(values, len(K)), 1.0 / (values.clamp(min=0.0) + len(K) * damping), 0.0)
+    return vectors @ (vectors.sum(0) * inverse)
+
+
 def trusted(
     K: Tensor,  # (n, n), upper triangle
     c: Tensor,  # (n,)
@@ -120,7 +137,10 @@ def relative_rounding(
     c: Tensor,  # (n,)
     damping: float,
 ) -> float:
-    """The estimate above of the relative error of Uc; infinite when Uc is zero beside its terms."""
+    """The estimate above of the relative error of Uc; infinite when Uc is zero beside its terms.
+
+    The proof has the sum of what is compared here, and nλ beside |K|: at most three times as much, which `TRUSTED` has room for.
+    """
     n, eps = K.shape[0], torch.finfo(K.dtype).eps
     energy, trace = float(c @ (K @ c)), float(K.diagonal().sum())
     if trace == 0.0:

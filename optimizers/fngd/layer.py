@@ -185,7 +185,12 @@ class Silent:
 
 
 def layers_of(model: nn.Module, bias: bool, batch_dim: int) -> Iterator[Layer]:
-    """Every linear and convolutional module that is called as a module and shares its weight with no other."""
+    """Every linear and convolutional module that is called as a module and shares its weight with no other.
+
+    Raises ValueError for a `batch_dim` that is no axis.
+    """
+    if isinstance(batch_dim, bool) or not isinstance(batch_dim, int) or batch_dim < 0:
+        raise ValueError(f"batch_dim must be an integer ≥ 0, the axis of the samples, got {batch_dim!r}.")
     owners = Counter(id(p) for module in model.modules() for p in module._parameters.values() if p is not None)
     # Attention multiplies by the weight of its output projection itself.
     inside = {child for m in model.modules() if isinstance(m, nn.MultiheadAttention) for child in m.children()}

@@ -284,7 +284,8 @@ class FNGD(OptimizerBase):
         if plain:
             self._warn(
                 "elsewhere",
-                f"the gradient of {name}'s weight did not come from a call of its module: it is used as it is, as SGD does.",
+                f"the gradient of {name}'s weight did not come from a call of its module: it is used as it is, as SGD does. "
+                "If torch.compile was applied to the model after FNGD was made from it, make FNGD after torch.compile.",
             )
         if len(layer.passes) > self.accumulation:
             self._warn(

@@ -39,5 +39,5 @@ def require_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
 
 def require_count(name: str, value: Any) -> None:
     """Raise ValueError unless value is an integer ≥ 1."""
-    if not (isinstance(value, int) and value >= 1):
+    if isinstance(value, bool) or not (isinstance(value, int) and value >= 1):
         raise ValueError(f"{name} must be an integer ≥ 1, got {value!r}.")

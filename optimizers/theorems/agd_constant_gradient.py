@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion
-from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, POSED, AGDRun, run_rule
 from optimizers.theorems.agd_step_bound import CORRECTED
+from optimizers.theorems.resolution import resolved
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -33,12 +34,19 @@ def _constant(run: AGDRun) -> Check:
 
 
 def _published(run: AGDRun) -> Check:
-    ok = run.rule.clip is None and not run.rule.amsgrad and run.rule.debias
-    return Check(ok, 1.0 if ok else -1.0, f"clip {run.rule.clip}, AMSGrad {run.rule.amsgrad}")
+    ok = run.rule.clip is None and not run.rule.amsgrad and run.rule.debias and bool(np.all(run.rates > 0.0))
+    words = f"clip {run.rule.clip}, AMSGrad {run.rule.amsgrad}, least learning rate {np.min(run.rates):.3g}"
+    return Check(ok, 1.0 if ok else -1.0, words)
+
+
+def _resolved(run: AGDRun) -> Check:
+    """In the end v holds the mean's own changes, of size u·g, and no longer the first step's."""
+    return resolved(_lost(run), 1.0) if POSED.check(run).ok else Check(None, np.nan, "the parameters are not AGD's")
 
 
 CONSTANT_GRADIENT = Assumption("constant-gradient", r"g_t = g \ne 0", _constant)
-PUBLISHED = Assumption("published", r"\text{no clip, no AMSGrad}", _published)
+PUBLISHED = Assumption("published", r"\text{no clip, no AMSGrad}, \; \eta_t > 0", _published)
+RESOLVED = Assumption("resolved", r"\text{rounding leaves six digits of a step}", _resolved)
 
 
 class AGDConstantGradient(Theorem):
@@ -52,23 +60,19 @@ class AGDConstantGradient(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the steps of AGD on a linear function, in units of the learning rate"
-    assumptions: ClassVar = (FAITHFUL, CORRECTED, PUBLISHED, CONSTANT_GRADIENT)
+    assumptions: ClassVar = (FAITHFUL, POSED, CORRECTED, PUBLISHED, CONSTANT_GRADIENT, RESOLVED)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        return np.abs(run.moved) / np.array([run.rule.rate(t) for t in range(1, run.horizon + 1)])[:, None]
+        return np.abs(run.moved) / run.rates
 
     def bound(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        beta2, g, t = run.rule.beta2, np.abs(run.g[:1]), run.t
-        root = np.sqrt(-np.expm1(t * np.log(beta2)))
-        return g * root / np.maximum(g * np.sqrt((1.0 - beta2) * beta2 ** (t - 1.0)), run.rule.delta * root)
+        g, root = np.abs(run.g[:1]), _corrections(run)
+        remembered = np.sqrt((1.0 - run.rule.beta2) * run.rule.beta2 ** (run.t - 1.0))
+        return g * root / np.maximum(g * remembered, run.rule.delta * root)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        """t roundings of v and of the mean; the mean's own changes, of size u·g, are what v keeps in the end."""
-        u, beta2 = float(np.finfo(float).eps), run.rule.beta2
-        lost = u * (run.t + 16.0 + 1.0 / (1.0 - run.rule.momentum(1)) + 1.0 / (1.0 - beta2))
-        seen = np.square(64.0 * u * run.t) / ((1.0 - beta2) * beta2 ** (run.t - 1.0))
-        return 8.0 * (lost + seen) * self.bound(run)
+        return _lost(run) * self.bound(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("ten thousand steps", lambda: _run(1e-30, 10_000))
@@ -97,6 +101,26 @@ class AGDConstantGradient(Theorem):
             "a little noise stops it", lambda: _run(1e-30, 2000, noise=0.01), expect=("VIOLATED",),
             breaks="constant-gradient", ignoring=("constant-gradient",),
         )  # fmt: skip
+
+
+def _corrections(run: AGDRun) -> np.ndarray:  # (T, 1)
+    """√(1 - β₂^t)."""
+    beta2 = run.rule.beta2
+    return np.sqrt(-np.expm1(run.t * np.log(beta2))) if beta2 > 0.0 else np.ones_like(run.t)
+
+
+def _lost(run: AGDRun) -> np.ndarray:  # (T, n)
+    """t roundings of v and of the mean, relative; the mean's own changes, of size u·g, are what v keeps in the end.
+
+    They count as far as they lift v, in units of g², from what it remembers of the first step and above δ's floor.
+    """
+    u, beta2 = float(np.finfo(float).eps), run.rule.beta2
+    lost = u * (run.t + 16.0 + 1.0 / (1.0 - run.largest_beta1) + 1.0 / (1.0 - beta2))
+    remembered, seen = (1.0 - beta2) * beta2 ** (run.t - 1.0), np.square(64.0 * u * run.t)
+    with np.errstate(over="ignore", divide="ignore"):
+        floor = np.square(run.rule.delta * _corrections(run) / np.abs(run.g[:1]))
+    lifted = np.minimum(seen, np.maximum(remembered + seen - floor, 0.0))
+    return 8.0 * (lost + lifted / np.maximum(np.maximum(remembered, floor), float(np.finfo(float).smallest_normal)))
 
 
 def _run(delta: float, horizon: int, noise: float = 0.0, **options) -> AGDRun:

@@ -18,7 +18,7 @@ import numpy as np
 
 from optimizers.reference.agd import Recursion
 from optimizers.theorems.agd_identity import CONSTANT
-from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, POSED, AGDRun, run_rule, subnormal_rounding
 from theory.citation import Citation
 from theory.theorem import Example, Kind, Theorem
 
@@ -36,7 +36,7 @@ class AGDDifferenceBound(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the differences that AGD squares, at every step and coordinate"
-    assumptions: ClassVar = (FAITHFUL, CONSTANT)
+    assumptions: ClassVar = (FAITHFUL, POSED, CONSTANT)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
@@ -49,7 +49,7 @@ class AGDDifferenceBound(Theorem):
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
         lost = run.t + 8.0 + 1.0 / (1.0 - run.rule.momentum(1))
-        return 8.0 * float(np.finfo(float).eps) * lost * self.bound(run)
+        return 8.0 * float(np.finfo(float).eps) * lost * self.bound(run) + subnormal_rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("a gradient that turns round", lambda: _turning(0.0), near_tight=True)

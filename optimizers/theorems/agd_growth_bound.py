@@ -19,7 +19,7 @@ import numpy as np
 
 from optimizers.reference.agd import Recursion
 from optimizers.theorems.agd_identity import CONSTANT
-from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, POSED, AGDRun, run_rule, subnormal_rounding
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -27,11 +27,16 @@ __all__ = ["AGDGrowthBound"]
 
 
 def _ema(run: AGDRun) -> Check:
-    ok = not run.rule.amsgrad and bool(np.any(run.g != 0.0))
-    return Check(ok, 1.0 if ok else -1.0, f"AMSGrad {run.rule.amsgrad}; some gradient is not zero")
+    ok = not run.rule.amsgrad and bool(np.any(run.g != 0.0)) and run.horizon > 1 and run.rule.beta2 > 0.0
+    words = (
+        f"AMSGrad {run.rule.amsgrad}, {run.horizon} steps, β₂ = {run.rule.beta2}, |g| up to {np.max(np.abs(run.g)):.3g}"
+    )
+    return Check(ok, 1.0 if ok else -1.0, words)
 
 
-EMA = Assumption("moving-average", r"v_t = \beta_2 v_{t-1} + (1 - \beta_2) s_t^2, \; g \ne 0", _ema)
+EMA = Assumption(
+    "moving-average", r"v_t = \beta_2 v_{t-1} + (1 - \beta_2) s_t^2, \; g \ne 0, \; \beta_2 > 0, \; T \ge 2", _ema
+)
 
 
 class AGDGrowthBound(Theorem):
@@ -45,7 +50,7 @@ class AGDGrowthBound(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the momentum of AGD beside the mean square of its changes, at every step and coordinate"
-    assumptions: ClassVar = (FAITHFUL, CONSTANT, EMA)
+    assumptions: ClassVar = (FAITHFUL, POSED, CONSTANT, EMA)
     axes = ("step after the first", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T - 1, n)
@@ -56,7 +61,8 @@ class AGDGrowthBound(Theorem):
 
     def _growth(self, run: AGDRun) -> np.ndarray:  # (T - 1, 1)
         beta2, t = run.rule.beta2, run.t[1:]
-        return np.sqrt((1.0 - beta2**t) * (beta2 ** (1.0 - t) - beta2)) / (1.0 - beta2)
+        with np.errstate(over="ignore"):  # a bound beyond all numbers decides nothing
+            return np.sqrt((1.0 - beta2**t) * (beta2 ** (1.0 - t) - beta2)) / (1.0 - beta2)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T - 1, n)
         """Relative roundings of both sides, and those of a difference, u times the largest gradient, grown like the rest."""
@@ -66,7 +72,7 @@ class AGDGrowthBound(Theorem):
         lowest = self._growth(run) * np.sqrt(
             run.t[1:] * float(np.finfo(float).tiny) / (1.0 - beta2)
         )  # squares that vanish
-        return 8.0 * u * lost[1:] * (self.bound(run) + (largest * run.t)[1:]) + lowest
+        return 8.0 * u * lost[1:] * (self.bound(run) + (largest * run.t)[1:]) + lowest + subnormal_rounding(run)[1:]
 
     def examples(self) -> Iterator[Example]:
         yield Example("the worst gradients", _worst, near_tight=True)

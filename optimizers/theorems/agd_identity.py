@@ -16,7 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion
-from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, bounded_by, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, POSED, AGDRun, bounded_by, run_rule, subnormal_rounding
+from optimizers.theorems.resolution import resolved
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -31,6 +32,17 @@ def _constant(run: AGDRun) -> Check:
 CONSTANT = Assumption("constant-beta1", r"\beta_{1,t} = \beta_1", _constant)
 
 
+def _resolved(run: AGDRun) -> Check:
+    """Against the size of a difference, (1 - β₁)/(1 - β₁^t) of the largest gradient."""
+    beta = run.rule.momentum(1)
+    if not 0.0 <= beta < 1.0:
+        return Check(None, np.nan, f"β₁ = {beta}")
+    return resolved(_rounding(run), (1.0 - beta) / (1.0 - beta**run.t) * bounded_by(run))
+
+
+RESOLVED = Assumption("resolved", r"\text{rounding leaves six digits of the differences}", _resolved)
+
+
 class AGDIdentity(Theorem):
     id = "agd-identity"
     title = "AGD measures a gradient against the mean before it"
@@ -41,7 +53,7 @@ class AGDIdentity(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the differences that AGD squares, at every step and coordinate"
-    assumptions: ClassVar = (FAITHFUL, CONSTANT)
+    assumptions: ClassVar = (FAITHFUL, POSED, CONSTANT, RESOLVED)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
@@ -58,9 +70,7 @@ class AGDIdentity(Theorem):
         return np.stack(rows)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, 1)
-        """Means of t gradients are t roundings of their size; 1 - β₁^t loses tβ₁^t/(1 - β₁^t) ≤ 1/(1 - β₁) units."""
-        lost = run.t + 4.0 + 1.0 / (1.0 - run.rule.momentum(1))
-        return 8.0 * float(np.finfo(float).eps) * lost * bounded_by(run)
+        return _rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("noise", lambda: _noise(0.9))
@@ -90,6 +100,12 @@ class AGDIdentity(Theorem):
             "the differences of the raw momenta, applied anyway", _raw, expect=("VIOLATED",), breaks="faithful",
             ignoring=("faithful",),
         )  # fmt: skip
+
+
+def _rounding(run: AGDRun) -> np.ndarray:  # (T, 1)
+    """Means of t gradients are t roundings of their size; 1 - β₁^t loses tβ₁^t/(1 - β₁^t) ≤ 1/(1 - β₁) units."""
+    lost = run.t + 4.0 + 1.0 / (1.0 - run.rule.momentum(1))
+    return 8.0 * float(np.finfo(float).eps) * lost * bounded_by(run) + subnormal_rounding(run)
 
 
 def _run(beta1, gradient, n: int = 3, horizon: int = 120) -> AGDRun:

@@ -18,6 +18,7 @@ Source: derived here (docs/proofs/agd.md#noise).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -26,6 +27,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion, steps
+from optimizers.theorems.resolution import resolved
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -80,14 +82,32 @@ def expected_square(beta1: float, beta2: float, horizon: int) -> np.ndarray:  # 
 
 
 def _centred(run: Noise) -> Check:
-    off = abs(float(np.dot(run.chances, run.values))) + abs(1.0 - sum(run.chances))
-    allowed = 16.0 * float(np.finfo(float).eps) * max(map(abs, run.values))
+    """To the rounding of the chances, which have no units: 1/3 is not a number of float64."""
+    off = abs(float(np.dot(run.chances, run.values)))
+    allowed = _unit(run) * float(np.dot(np.abs(run.chances), np.abs(run.values)))
     return Check(off <= allowed, allowed - off, f"the mean is {off:.3g}")
 
 
 def _distribution(run: Noise) -> Check:
-    least = min((*run.chances, run.copy, 1.0 - run.copy))
-    return Check(least >= 0.0, least, f"the smallest chance is {least:.3g}")
+    least, off = min((*run.chances, run.copy, 1.0 - run.copy)), abs(1.0 - math.fsum(run.chances))
+    words = f"the smallest chance is {least:.3g}, and their sum is {off:.3g} from 1"
+    return Check(least >= 0.0 and off <= _unit(run), min(least, _unit(run) - off), words)
+
+
+def _unit(run: Noise) -> float:
+    """What a sum of chances may miss."""
+    return 4.0 * len(run.chances) * float(np.finfo(float).eps)
+
+
+def _posed(run: Noise) -> Check:
+    ok = min(run.beta1, run.beta2) >= 0.0 and max(run.beta1, run.beta2) < 1.0
+    return Check(ok, 1.0 if ok else -1.0, f"β₁ = {run.beta1}, β₂ = {run.beta2}")
+
+
+def _resolved(run: Noise) -> Check:
+    if not _posed(run).ok:
+        return Check(None, math.nan, "the parameters are not AGD's")
+    return resolved(_rounding(run), run.variance * expected_square(run.beta1, run.beta2, run.horizon))
 
 
 def _independent(run: Noise) -> Check:
@@ -95,6 +115,8 @@ def _independent(run: Noise) -> Check:
 
 
 CENTRED = Assumption("centred", r"E g_t = 0, \; E g_t^2 = \sigma^2", _centred)
+POSED = Assumption("posed", r"0 \le \beta_1, \beta_2 < 1", _posed)
+RESOLVED = Assumption("resolved", r"\text{rounding leaves six digits of the expectation}", _resolved)
 DISTRIBUTION = Assumption("distribution", r"p \ge 0, \; \sum p = 1", _distribution)
 INDEPENDENT = Assumption("independent", r"g_1, g_2, \dots \text{ independent}", _independent)
 
@@ -111,7 +133,7 @@ class AGDNoiseLaw(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the expected mean square of AGD's differences, by enumeration of all paths"
-    assumptions: ClassVar = (DISTRIBUTION, CENTRED, INDEPENDENT)
+    assumptions: ClassVar = (POSED, DISTRIBUTION, CENTRED, INDEPENDENT, RESOLVED)
     axes = ("step",)
 
     def measured(self, run: Noise) -> np.ndarray:  # (T,)
@@ -121,9 +143,7 @@ class AGDNoiseLaw(Theorem):
         return run.variance * expected_square(run.beta1, run.beta2, run.horizon)
 
     def budget(self, run: Noise) -> float:
-        """A mean over paths is a few roundings more than its terms, which are squares of at most 2 max|g|."""
-        lost = 64.0 + 1.0 / (1.0 - run.beta1) + 1.0 / (1.0 - run.beta2)
-        return 8.0 * float(np.finfo(float).eps) * lost * 4.0 * max(map(abs, run.values)) ** 2
+        return _rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("coin flips, 4096 paths", lambda: Noise((-1.0, 1.0), (0.5, 0.5), 0.9, 0.999, 12))
@@ -146,3 +166,16 @@ class AGDNoiseLaw(Theorem):
             yield Example(
                 f"{name}, applied anyway", lambda run=run: run, expect=("VIOLATED",), breaks=breaks, ignoring=(breaks,)
             )
+
+
+def _rounding(run: Noise) -> float:
+    """A mean over paths is a few roundings more than its terms, which are squares of at most 2 max|g|.
+
+    Chances that miss 1 by n units miss it by T n along a path. Squares that are subnormal lose a unit each, which 1/(1 - β₂^t)
+    magnifies, on every path.
+    """
+    lost = 64.0 + len(run.values) * run.horizon + 1.0 / (1.0 - run.beta1) + 1.0 / (1.0 - run.beta2)
+    largest = max(map(abs, run.values))
+    unit = float(np.finfo(float).smallest_subnormal) if largest > 0.0 else 0.0
+    below = 8.0 * unit * (run.horizon / (1.0 - run.beta2) + len(run.values) ** run.horizon)
+    return 8.0 * float(np.finfo(float).eps) * lost * 4.0 * largest * largest + below

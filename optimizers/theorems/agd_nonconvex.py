@@ -77,6 +77,14 @@ class Cosines:
         return weights @ squares / np.sum(weights)
 
 
+def _posed(run: Cosines) -> Check:
+    least = min(run.alpha, run.delta)
+    counts = min(run.horizon, run.n, run.seeds) >= 1
+    ok = least > 0.0 and max(run.alpha, run.delta) < math.inf and 0.0 <= run.beta2 < 1.0 and counts
+    words = f"α = {run.alpha}, δ = {run.delta}, β₂ = {run.beta2}, {run.horizon} steps of {run.n} numbers"
+    return Check(ok, least if ok else -1.0, words)
+
+
 def _unbiased(run: Cosines) -> Check:
     return Check(run.bias == 0.0, -abs(run.bias), f"E[g_t | x_t] - ∇f(x_t) = {run.bias}")
 
@@ -89,6 +97,7 @@ def _corrected(run: Cosines) -> Check:
     return Check(run.corrected, 1.0 if run.corrected else -1.0, f"corrected: {run.corrected}")
 
 
+POSED = Assumption("posed", r"\alpha, \delta > 0, \; 0 \le \beta_2 < 1", _posed)
 UNBIASED = Assumption("unbiased", r"E[g_t \mid g_1, \dots, g_{t-1}] = \nabla f(x_t)", _unbiased)
 AMSGRAD = Assumption("amsgrad", r"v_t^{\max} \text{ never decreases}", _amsgrad)
 CORRECTED = Assumption("corrected", r"\hat D_t = \max\bigl(\sqrt{v_t^{\max}/(1 - \beta_2^t)}, \delta\bigr)", _corrected)
@@ -106,7 +115,7 @@ class AGDNonconvex(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the gradients along AGD without momentum, weighted by its steps, run by run"
-    assumptions: ClassVar = (UNBIASED, AMSGRAD, CORRECTED)
+    assumptions: ClassVar = (POSED, UNBIASED, AMSGRAD, CORRECTED)
     axes = ("seed",)
 
     def measured(self, run: Cosines) -> np.ndarray:  # (S,)
@@ -139,6 +148,11 @@ class AGDNonconvex(Theorem):
         yield Example("four coordinates", lambda: Cosines(2.5, 2.0, 2.0, 2000, noise=0.3, n=4))
 
     def controls(self) -> Iterator[Example]:
+        for name, alpha, delta in (("a negative learning rate", -1.0, 5.0), ("a negative δ", 1.0, -5.0)):
+            yield Example(
+                name, lambda alpha=alpha, delta=delta: Cosines(1.2, alpha, delta, 10, noise=0.1),
+                expect=("HYPOTHESIS_FAILED",), breaks="posed",
+            )  # fmt: skip
         stuck = Cosines(0.0, 0.4, 4.0, 800, noise=0.2, bias=-0.8)
         yield Example(
             "a bias that holds it where the gradient is not zero, through the door",

@@ -11,9 +11,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from optimizers.reference.agd import Recursion, steps
+from optimizers.theorems.resolution import SHARE, resolved
 from theory.theorem import Assumption, Check
 
-__all__ = ["FAITHFUL", "RESOLVED", "AGDRun", "bounded_by", "relative_rounding", "repelled", "run_rule", "seesaw"]
+__all__ = [
+    "FAITHFUL",
+    "POSED",
+    "RESOLVED",
+    "AGDRun",
+    "bounded_by",
+    "relative_rounding",
+    "repelled",
+    "run_rule",
+    "seesaw",
+    "subnormal_rounding",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +53,16 @@ class AGDRun:
         return np.arange(1.0, self.horizon + 1.0)[:, None]
 
     @property
+    def rates(self) -> np.ndarray:  # (T, 1)
+        """α_t."""
+        return np.array([self.rule.rate(t) for t in range(1, self.horizon + 1)])[:, None]
+
+    @property
+    def largest_beta1(self) -> float:
+        """The largest β_{1,t}."""
+        return max(self.rule.momentum(t) for t in range(1, self.horizon + 1))
+
+    @property
     def vhat(self) -> np.ndarray:  # (T, n)
         """v_t / (1 - β₂^t)."""
         return self.v / (1.0 - self.rule.beta2**self.t)
@@ -53,6 +75,18 @@ def run_rule(
     records = list(steps(rule, x0, gradient, horizon))
     names = ("x", "g", "m", "s", "v", "D", "moved", "after")
     return AGDRun(rule, **{name: np.stack([getattr(record, name) for record in records]) for name in names})
+
+
+def _posed(run: AGDRun) -> Check:
+    rule, least_rate = run.rule, float(np.min(run.rates))
+    least_beta1 = min(rule.momentum(t) for t in range(1, run.horizon + 1))
+    betas = min(least_beta1, rule.beta2) >= 0.0 and max(run.largest_beta1, rule.beta2) < 1.0
+    ok = betas and rule.delta > 0.0 and 0.0 <= least_rate < np.inf
+    words = f"β₁ from {least_beta1:.6g} to {run.largest_beta1:.6g}, β₂ = {rule.beta2:.6g}"
+    return Check(ok, 1.0 if ok else -1.0, f"{words}, δ = {rule.delta:.3g}, least learning rate {least_rate:.3g}")
+
+
+POSED = Assumption("posed", r"\eta_t \ge 0, \; 0 \le \beta_{1,t}, \beta_2 < 1, \; \delta > 0", _posed)
 
 
 def _faithful(run: AGDRun) -> Check:
@@ -74,15 +108,23 @@ FAITHFUL = Assumption("faithful", r"\text{the record is that of the recursion}",
 
 def relative_rounding(run: AGDRun) -> np.ndarray:  # (T, 1)
     """What a mean of t gradients loses, and corrections that lose 1/(1 - β) units each in the first steps."""
-    beta1 = max(run.rule.momentum(t) for t in range(1, run.horizon + 1))
-    lost = run.t + 32.0 + 1.0 / (1.0 - beta1) + 1.0 / (1.0 - run.rule.beta2)
+    lost = run.t + 32.0 + 1.0 / (1.0 - run.largest_beta1) + 1.0 / (1.0 - run.rule.beta2)
     return 8.0 * float(np.finfo(float).eps) * lost
 
 
+def subnormal_rounding(run: AGDRun) -> np.ndarray:  # (T, 1)
+    """What a mean loses where its terms are subnormal: t units that 1/(1 - β₁^t) magnifies; nothing if all of them are 0."""
+    unit = float(np.finfo(float).smallest_subnormal) if bounded_by(run) > 0.0 else 0.0
+    return 8.0 * unit * run.t / (1.0 - run.largest_beta1)
+
+
 def _resolved(run: AGDRun) -> Check:
-    """With a budget as large as the iterates any formula would pass."""
-    share = float(np.max(relative_rounding(run)))
-    return Check(True if share <= 1e-6 else None, 1e-6 - share, f"rounding may be {share:.2g} of what is compared")
+    """With a budget as large as what is compared any formula would pass; a subnormal δ has no six digits itself."""
+    if not _posed(run).ok:
+        return Check(None, np.nan, "the parameters are not those of AGD")
+    lost = subnormal_rounding(run) if bounded_by(run) > 0.0 else 0.0
+    floor = float(np.finfo(float).smallest_normal) / run.rule.delta
+    return resolved(relative_rounding(run) + lost / (bounded_by(run) or 1.0) + SHARE * floor, 1.0)
 
 
 RESOLVED = Assumption("resolved", r"\text{rounding leaves six digits}", _resolved)

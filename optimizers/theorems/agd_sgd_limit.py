@@ -16,8 +16,17 @@ import numpy as np
 
 from optimizers.reference.agd import Recursion
 from optimizers.theorems.agd_identity import CONSTANT
-from optimizers.theorems.agd_runs import FAITHFUL, RESOLVED, AGDRun, relative_rounding, run_rule
+from optimizers.theorems.agd_runs import (
+    FAITHFUL,
+    POSED,
+    RESOLVED,
+    AGDRun,
+    relative_rounding,
+    run_rule,
+    subnormal_rounding,
+)
 from optimizers.theorems.agd_step_bound import CORRECTED
+from optimizers.theorems.resolution import resolved
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -43,6 +52,19 @@ SMOOTH = Assumption("sgd-mode", r"\sqrt{\hat v_t} \le \delta", _smooth)
 BARE = Assumption("bare", r"\text{no clip, no weight decay, no projection, } \hat m_t \text{ in the step}", _bare)
 
 
+def _moving(run: AGDRun) -> Check:
+    """Far from the origin an iterate has no digits left for its steps, and any steps would pass."""
+    if not POSED.check(run).ok:
+        return Check(None, np.nan, "the parameters are not those of AGD")
+    budget = np.max(_rounding(run)) if np.any(run.g) else 0.0
+    return resolved(budget, np.max(np.sum(np.abs(run.moved), axis=0)))
+
+
+MOVING = Assumption(
+    "moving", r"\text{rounding leaves six digits of the path, } \textstyle\sum |x_{t+1} - x_t|", _moving
+)
+
+
 class AGDSGDLimit(Theorem):
     id = "agd-sgd-limit"
     title = "AGD with a large δ is SGD with momentum"
@@ -54,7 +76,7 @@ class AGDSGDLimit(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the iterates of AGD while every coordinate is in SGD's mode"
-    assumptions: ClassVar = (FAITHFUL, CONSTANT, CORRECTED, BARE, SMOOTH, RESOLVED)
+    assumptions: ClassVar = (FAITHFUL, POSED, CONSTANT, CORRECTED, BARE, SMOOTH, RESOLVED, MOVING)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
@@ -71,10 +93,7 @@ class AGDSGDLimit(Theorem):
         return np.stack(rows)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        path = np.abs(run.x[:1]) + np.cumsum(np.abs(run.moved), axis=0)
-        largest = np.cumsum(np.maximum.accumulate(np.abs(run.g), axis=0), axis=0) / run.rule.delta
-        rate = max(run.rule.rate(t) for t in range(1, run.horizon + 1))
-        return relative_rounding(run) * (path + rate * largest)
+        return _rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("a quadratic with noise, δ twice the largest gradient", lambda: _quadratic(60.0))
@@ -97,6 +116,14 @@ class AGDSGDLimit(Theorem):
             "without the corrections, applied anyway", lambda: _quadratic(60.0, corrected=False), expect=("VIOLATED",),
             breaks="corrected", ignoring=("corrected",),
         )  # fmt: skip
+
+
+def _rounding(run: AGDRun) -> np.ndarray:  # (T, n)
+    path = np.abs(run.x[:1]) + np.cumsum(np.abs(run.moved), axis=0)
+    largest = np.cumsum(np.maximum.accumulate(np.abs(run.g), axis=0), axis=0) / run.rule.delta
+    rate, unit = float(np.max(run.rates)), 8.0 * float(np.finfo(float).smallest_subnormal)
+    lost = np.cumsum(rate * (subnormal_rounding(run) / run.rule.delta + unit) + unit, axis=0)
+    return relative_rounding(run) * (path + rate * largest) + (lost if np.any(run.g) else 0.0)
 
 
 def _quadratic(delta: float, lr: float | Callable[[int], float] = 0.5, **options) -> AGDRun:

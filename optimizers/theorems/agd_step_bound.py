@@ -14,7 +14,15 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion
-from optimizers.theorems.agd_runs import FAITHFUL, RESOLVED, AGDRun, relative_rounding, run_rule
+from optimizers.theorems.agd_runs import (
+    FAITHFUL,
+    POSED,
+    RESOLVED,
+    AGDRun,
+    relative_rounding,
+    run_rule,
+    subnormal_rounding,
+)
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -44,14 +52,14 @@ class AGDStepBound(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the steps of AGD without weight decay and projection, at every coordinate"
-    assumptions: ClassVar = (FAITHFUL, CORRECTED, RESOLVED)
+    assumptions: ClassVar = (FAITHFUL, POSED, CORRECTED, RESOLVED)
     axes = ("step", "coordinate")
 
     def measured(self, run: AGDRun) -> np.ndarray:  # (T, n)
         return np.abs(run.moved)
 
     def bound(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        rates = np.array([run.rule.rate(t) for t in range(1, run.horizon + 1)])[:, None]
+        rates = run.rates
         largest = np.maximum.accumulate(np.max(np.abs(run.g), axis=1, keepdims=True), axis=0)
         clip = np.full_like(rates, np.inf)
         if run.rule.clip == "auto":
@@ -59,8 +67,9 @@ class AGDStepBound(Theorem):
         return np.broadcast_to(rates * np.minimum(largest / run.rule.delta, clip), run.moved.shape)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        """Rounding of the mean and of the corrections."""
-        return relative_rounding(run) * self.bound(run)
+        """Rounding of the mean and of the corrections, and of a step that is subnormal itself."""
+        lost, unit = subnormal_rounding(run), 8.0 * float(np.finfo(float).smallest_subnormal)
+        return relative_rounding(run) * self.bound(run) + run.rates * (lost / run.rule.delta + unit) + unit
 
     def examples(self) -> Iterator[Example]:
         yield Example("a constant gradient, SGD in the end", lambda: _constant(1e-2, None, 400), near_tight=True)

@@ -21,8 +21,9 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis
+from optimizers.theorems.resolution import or_nan, resolved
 from optimizers.theorems.rules import one_sided, sandwich
-from optimizers.theorems.streams import RootRun, Step, faithful, follow
+from optimizers.theorems.streams import RootRun, Step, faithful, follow, step_rounding
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -37,6 +38,25 @@ class DeadRun:
     direction: np.ndarray = field(repr=False)  # (n,) a unit vector
     step: Step = one_sided
 
+    @property
+    def is_axis(self) -> bool:
+        """Whether a dead direction is a row of zeros, without any rounding."""
+        return float(np.max(np.abs(self.direction))) == 1.0 and int(np.count_nonzero(self.direction)) == 1
+
+    def leak(self) -> np.ndarray:  # (T,)
+        """Σ (|YPu| + |PYu|)/uᵀPu, with Yᵀ too: what the series does to u where rounding has left it not quite dead.
+
+        P⁴ magnifies what is left, and an unstable rule the deviation of P itself; both are in the record.
+        """
+        record, u = self.record, self.direction
+        odds = (1.0 / record.beta2 - 1.0)[:, None, None]
+        P, C = record.P[:-1].astype(float), record.grams.astype(float)
+        square = P @ P
+        Y = odds * (square @ C @ square if self.step is sandwich else square @ square @ C)
+        size = np.maximum(np.linalg.norm(Y, axis=(-2, -1)), 1.0) ** (record.order - 1)
+        seen = sum(np.linalg.norm(A @ B @ u, axis=-1) for M in (Y, np.swapaxes(Y, -1, -2)) for A, B in ((M, P), (P, M)))
+        return np.cumsum(record.order * size * seen / np.abs((P @ u) @ u))
+
 
 def overflow_step(beta2: np.ndarray, eps: float, largest: float) -> int | None:
     """The first step after which P⁴ exceeds `largest` along a dead direction, started at eps^{-1/4}; None if it never does."""
@@ -45,12 +65,14 @@ def overflow_step(beta2: np.ndarray, eps: float, largest: float) -> int | None:
 
 
 def _dead(run: DeadRun) -> Check:
-    seen = np.linalg.norm(run.record.grams @ run.direction, axis=-1)
-    sizes = np.linalg.norm(run.record.grams, axis=(-2, -1))
+    seen = np.max(np.abs(run.record.grams @ run.direction), axis=-1)  # no squares, which vanish below 1e-162
+    sizes = np.max(np.abs(run.record.grams), axis=(-2, -1))
     largest = float(np.max(seen / np.where(sizes > 0.0, sizes, 1.0)))
     unit = abs(float(np.linalg.norm(run.direction)) - 1.0)
-    allowed = 16.0 * run.record.size * float(np.finfo(run.record.P.dtype).eps)
-    return Check(max(largest, unit) <= allowed, allowed - largest, f"|C_t u|/|C_t| is at most {largest:.2g}")
+    rounding = 16.0 * run.record.size * float(np.finfo(run.record.P.dtype).eps)
+    allowed = 0.0 if run.is_axis else rounding
+    ok = largest <= allowed and unit <= rounding
+    return Check(ok, allowed - largest, f"|C_t u|/|C_t| is at most {largest:.2g}")
 
 
 DEAD = Assumption("dead", r"C_tu = 0 \text{ for all } t, \; \|u\| = 1", _dead)
@@ -58,12 +80,14 @@ DEAD = Assumption("dead", r"C_tu = 0 \text{ for all } t, \; \|u\| = 1", _dead)
 
 def _aligned(run: DeadRun) -> Check:
     P, u = run.record.P[0], run.direction
-    apart = float(max(np.linalg.norm(A @ u - (u @ P @ u) * u) for A in (P, P.T)) / np.linalg.norm(P, 2))
-    allowed = 16.0 * run.record.size * float(np.finfo(P.dtype).eps)
-    return Check(apart <= allowed, allowed - apart, f"|P_0u - p_0u|/|P_0| = {apart:.2g}")
+    along = float(u @ P @ u)
+    apart = float(max(np.linalg.norm(A @ u - along * u) for A in (P, P.T)) / np.linalg.norm(P, 2))
+    allowed = 0.0 if run.is_axis else 16.0 * run.record.size * float(np.finfo(P.dtype).eps)
+    ok = apart <= allowed and along > 0.0
+    return Check(ok, min(allowed - apart, along), f"|P_0u - p_0u|/|P_0| = {apart:.2g}, p_0 = {along:.3g}")
 
 
-ALIGNED = Assumption("aligned", r"P_0u = P_0^\top u = p_0u", _aligned)
+ALIGNED = Assumption("aligned", r"P_0u = P_0^\top u = p_0u, \; p_0 > 0", _aligned)
 
 
 def _rates(run: DeadRun) -> Check:
@@ -85,6 +109,19 @@ FAITHFUL = Assumption(
 )
 
 
+def _resolved(run: DeadRun) -> Check:
+    """A thousandth of the growth, or of the root itself: single precision has no six digits after hundreds of steps."""
+    if not np.all(run.record.beta2 > 0.0):
+        return Check(None, np.nan, "no growth is defined for a β₂ that is not positive")
+    growth = -0.25 * float(np.sum(np.log(run.record.beta2)))
+    return resolved(_rounding(run), max(growth, 1.0), share=1e-3)
+
+
+RESOLVED = Assumption(
+    "resolved", r"\text{rounding and } \textstyle\sum \|Y_tP_{t-1}u\|/p_{t-1} \text{ leave three digits}", _resolved
+)
+
+
 class DeadDirection(Theorem):
     id = "jorge-dead-direction"
     title = "Along a dead direction the root grows without end"
@@ -95,7 +132,7 @@ class DeadDirection(Theorem):
     )
     proof = "docs/proofs/jorge.md"
     subject = "the logarithms of uᵀP_tu and of |P_tu|"
-    assumptions: ClassVar = (DEAD, ALIGNED, RATES, FAITHFUL)
+    assumptions: ClassVar = (DEAD, ALIGNED, RATES, FAITHFUL, RESOLVED)
     axes = ("horizon", "reading")
 
     def measured(self, run: DeadRun) -> np.ndarray:  # (T, 2)
@@ -108,11 +145,7 @@ class DeadDirection(Theorem):
         return np.stack([grown, grown], axis=-1)
 
     def budget(self, run: DeadRun) -> np.ndarray:  # (T, 1)
-        """A few roundings a step; those of a direction that is no axis leak in and out through the other eigenvalues."""
-        steps = np.arange(1.0, run.record.horizon + 1.0)[:, None]
-        axis = np.max(np.abs(run.direction)) == 1.0
-        leak = 1.0 if axis else 64.0 * run.record.size * float(np.max(np.linalg.cond(run.record.P.astype(float)))) ** 2
-        return 8.0 * float(np.finfo(run.record.P.dtype).eps) * (steps + 4.0) * leak
+        return _rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("a row of zeros, the dynamic rule", lambda: stream(0, 8, 200, None))
@@ -128,6 +161,19 @@ class DeadDirection(Theorem):
         for name, make, breaks in cases:
             yield Example(f"{name}, through the door", make, expect=("HYPOTHESIS_FAILED",), breaks=breaks)
             yield Example(f"{name}, applied anyway", make, expect=("VIOLATED",), breaks=breaks, ignoring=(breaks,))
+
+
+def _rounding(run: DeadRun) -> np.ndarray:  # (T, 1)
+    """What a faithful step may lose; of a direction that is no axis it leaks in and out through the other eigenvalues."""
+    steps = np.arange(1.0, run.record.horizon + 1.0)[:, None]
+    lost = (steps + 4.0) * step_rounding(run.record.order, run.record.size, run.record.P.dtype)
+    if run.is_axis:
+        return lost
+    roots = run.record.P.astype(float)
+    if not np.all(np.isfinite(roots)):
+        return np.full_like(lost, np.nan)
+    cond = or_nan(lambda: np.max(np.linalg.cond(roots)), ())
+    return 64.0 * run.record.size * cond**2 * lost + or_nan(run.leak, (run.record.horizon,))[:, None]
 
 
 def stream(

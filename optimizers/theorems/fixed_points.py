@@ -21,6 +21,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from optimizers.theorems.resolution import resolved
 from optimizers.theorems.rules import derivative
 from theory.theorem import Assumption, Check, Kind, Theorem
 
@@ -65,6 +66,17 @@ class FixedPointRun:
         ]
         return np.stack([column.reshape(-1) for column in columns], axis=1)
 
+    @cached_property
+    def moved(self) -> float:
+        """|Φ(P) - P|/|P|."""
+        return float(np.linalg.norm(self.step(self.P) - self.P) / np.linalg.norm(self.P))
+
+    @cached_property
+    def off(self) -> float:
+        """How much too large a P that stands still to rounding may be: a step multiplies that by the Jacobian's first entry."""
+        pulled = abs(1.0 - float(self.jacobian[0, 0]))
+        return min(self.moved, _rounding(self)) / pulled if pulled > 0.0 else np.inf
+
 
 def one_sided_sum(r: Matrix) -> Matrix:
     """r + r² + r³ + r⁴."""
@@ -87,10 +99,8 @@ def same_step(run: FixedPointRun, literal: Callable[[Matrix], Matrix]) -> Check:
 
 
 def _still(run: FixedPointRun) -> Check:
-    P, moved = run.P, run.step(run.P)
-    apart = float(np.linalg.norm(moved - P) / np.linalg.norm(P))
     allowed = _rounding(run)
-    return Check(apart <= allowed, allowed - apart, f"one step moves P by a relative {apart:.2g}")
+    return Check(run.moved <= allowed, allowed - run.moved, f"one step moves P by a relative {run.moved:.2g}")
 
 
 def _orthonormal(run: FixedPointRun) -> Check:
@@ -104,7 +114,14 @@ def _orthonormal(run: FixedPointRun) -> Check:
     )
 
 
+def _resolved(run: FixedPointRun) -> Check:
+    """Beyond, one step and the rule are compared with a tolerance that any point and any rule would meet."""
+    positive = float(np.min(run.spectrum)) > 0.0
+    return resolved(_lost(run), 1.0) if positive else Check(None, np.nan, "C is not positive")
+
+
 STILL = Assumption("fixed-point", r"\Phi(P_*) = P_*", _still)
+RESOLVED = Assumption("resolved", r"\text{rounding leaves six digits of a step}", _resolved)
 POSITIVE = Assumption("positive", r"C = V \operatorname{diag}(\lambda) V^\top \succ 0, \; V^\top V = I", _orthonormal)
 
 
@@ -114,13 +131,18 @@ def _rounding(run: FixedPointRun) -> float:
     return 64.0 * (run.order + 6) * len(run.spectrum) * float(np.finfo(float).eps) * spread
 
 
+def _lost(run: FixedPointRun) -> float:
+    """The derivative is of degree 4(order + 1) at most in P, so that it sees 4(order + 2) times what P is off."""
+    return _rounding(run) + 8.0 * (run.order + 2) * run.off
+
+
 class Amplification(Theorem):
     """The derivative is diagonal on the v_i v_jᵀ with the factors that a subclass states: entries (n², n²) of the Jacobian."""
 
     kind: ClassVar = Kind.EXACT
     proof: ClassVar = "docs/proofs/jorge.md"
     subject: ClassVar = "the derivative of the rule at its fixed point, in the eigenbasis"
-    assumptions: ClassVar = (POSITIVE, STILL)
+    assumptions: ClassVar = (POSITIVE, STILL, RESOLVED)
     axes: ClassVar = ("output", "input")
 
     @abstractmethod
@@ -135,4 +157,4 @@ class Amplification(Theorem):
 
     def budget(self, run: FixedPointRun) -> float:
         """Products of P and C lose what |P|⁴|C| is larger than their result; the largest factor is the scale of the entries."""
-        return _rounding(run) * (1.0 + float(np.max(np.abs(self.factors(run)))))
+        return _lost(run) * (1.0 + float(np.max(np.abs(self.factors(run)))))

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizers.theorems.resolution import or_nan
 from structures.arrays import tolerance
 from theory.theorem import Assumption, Check
 
@@ -34,8 +35,8 @@ class Batch:
 
     @cached_property
     def singular(self) -> np.ndarray:
-        """Singular values of U, descending, shape (min(d, n),)."""
-        return np.linalg.svd(self.U, compute_uv=False)
+        """Singular values of U, descending, shape (min(d, n),); NaN where U has them not."""
+        return or_nan(lambda: np.linalg.svd(self.U, compute_uv=False), (min(self.U.shape),))
 
     @cached_property
     def K(self) -> np.ndarray:  # (n, n)
@@ -68,7 +69,7 @@ def batch(
 
 def _solve(K: np.ndarray, damping: float) -> np.ndarray:
     n = len(K)
-    return np.linalg.solve(n * damping * np.eye(n) + K, np.ones(n))
+    return or_nan(lambda: np.linalg.solve(n * damping * np.eye(n) + K, np.ones(n)), (n,))
 
 
 def with_spectrum(singular: list[float], d: int, seed: int = 0, along: np.ndarray | None = None) -> np.ndarray:

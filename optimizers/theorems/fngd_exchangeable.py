@@ -21,6 +21,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.fngd import weights
+from optimizers.theorems.resolution import or_nan, resolved
 from structures.arrays import tolerance
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
@@ -67,6 +68,12 @@ def _posed(run: Epochs) -> Check:
     return Check(ok, run.damping, f"damping {run.damping:g}, batches of {run.batch} out of {run.U.shape[1]}")
 
 
+def _resolved(run: Epochs) -> Check:
+    if not _posed(run).ok:
+        return Check(None, np.nan, "nothing is defined without damping and a batch")
+    return resolved(_rounding(run), abs(FngdExchangeable().bound(run)))
+
+
 class FngdExchangeable(Theorem):
     id = "fngd-exchangeable"
     title = "Coefficients shared by position are one step size per layer"
@@ -81,19 +88,20 @@ class FngdExchangeable(Theorem):
     assumptions: ClassVar = (
         Assumption("posed", r"\lambda > 0,\; 1 \le n \le N", _posed),
         Assumption("uniform-order", r"\pi \text{ is uniform over all orders}", _uniform),
+        Assumption("resolved", r"\text{rounding leaves six digits of a coefficient}", _resolved),
     )
     axes = ("batch", "position")
 
     def measured(self, run: Epochs) -> np.ndarray:  # (batches, batch)
-        return run.coefficients().mean(axis=0)
+        shape = (run.U.shape[1] // run.batch, run.batch)
+        return or_nan(lambda: run.coefficients().mean(axis=0), shape)
 
     def bound(self, run: Epochs) -> float:
         subsets = combinations(range(run.U.shape[1]), run.batch)
-        return float(np.mean([weights(run.U[:, list(S)], run.damping) for S in subsets]))
+        return float(or_nan(lambda: np.mean([weights(run.U[:, list(S)], run.damping) for S in subsets]), ()))
 
     def budget(self, run: Epochs) -> float:
-        """Both sides are means of the same few numbers, whose sizes add up to at most 1/(λ√n) each."""
-        return tolerance(run.U, len(run.orders)) / (run.damping * np.sqrt(run.batch))
+        return _rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("five samples, pairs", lambda: _all_orders(_gradients(5), 2))
@@ -117,6 +125,11 @@ class FngdExchangeable(Theorem):
                     f"{name}, {how}", lambda orders=orders: Epochs(_gradients(5), 2, 0.1, orders), expect=(expect,),
                     breaks="uniform-order", ignoring=ignoring,
                 )  # fmt: skip
+
+
+def _rounding(run: Epochs) -> float:
+    """Both sides are means of the same few numbers, whose sizes add up to at most 1/(λ√n) each."""
+    return tolerance(run.U, len(run.orders)) / (run.damping * np.sqrt(run.batch))
 
 
 def _gradients(N: int, d: int = 7, spread: float = 0.7) -> np.ndarray:

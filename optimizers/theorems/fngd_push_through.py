@@ -19,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference import fngd as literal
+from optimizers.theorems.resolution import length, or_nan
 from structures.arrays import tolerance
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
@@ -54,8 +55,8 @@ def _form(run: Form) -> Check:
 
 def _mean(run: Form) -> Check:
     """That u_i are the gradients of the samples' own losses: their mean is the batch's gradient."""
-    apart = float(np.linalg.norm(run.wide.mean(axis=1) - run.mean))
-    allowed = tolerance(run.U, run.U.shape[1]) * float(np.linalg.norm(run.wide)) / math.sqrt(run.U.shape[1])
+    apart = length(run.wide.mean(axis=1) - run.mean)
+    allowed = tolerance(run.U, run.U.shape[1]) * length(run.wide.reshape(-1)) / math.sqrt(run.U.shape[1])
     return Check(
         apart <= allowed, allowed - apart, f"the mean of the per-sample gradients is {apart:.3g} from the gradient"
     )
@@ -66,7 +67,7 @@ def _resolved(run: Form) -> Check:
     if run.damping <= 0:
         return Check(None, math.nan, "nothing is defined without damping")
     theorem = FngdPushThrough()
-    size, budget = float(np.linalg.norm(theorem.bound(run))), theorem.budget(run)
+    size, budget = length(theorem.bound(run)), theorem.budget(run)
     ok = True if budget <= 0.1 * size else None
     return Check(ok, 0.1 * size - budget, f"rounding may change a vector of length {size:.3g} by {budget:.3g}")
 
@@ -91,22 +92,27 @@ class FngdPushThrough(Theorem):
     axes = ("parameter",)
 
     def measured(self, run: Form) -> np.ndarray:  # (d,)
-        return run.rule(run.U, run.damping).astype(np.float64)
+        return or_nan(lambda: run.rule(run.U, run.damping), run.mean.shape)
 
     def bound(self, run: Form) -> np.ndarray:  # (d,)
         d, n = run.U.shape
-        return np.linalg.solve(run.wide @ run.wide.T / n + run.damping * np.eye(d), run.mean)
+        return or_nan(
+            lambda: np.linalg.solve(run.wide @ run.wide.T / n + run.damping * np.eye(d), run.mean), run.mean.shape
+        )
 
     def budget(self, run: Form) -> float:
         """First-order rounding of both sides (docs/proofs/fngd.md#rounding), in the norm, hence of every entry."""
+        return float(or_nan(lambda: self._rounding(run), ()))
+
+    def _rounding(self, run: Form) -> float:
         U, (d, n) = run.wide, run.U.shape
         values = np.maximum(np.linalg.eigvalsh(U.T @ U), 0.0)
         reach = float(np.max(np.sqrt(values) / (n * run.damping + values)))  # |U M⁻¹|
-        c, norm = np.linalg.norm(literal.weights(U, run.damping)), n * run.damping + values[-1]
+        c, norm = length(literal.weights(U, run.damping)), n * run.damping + values[-1]
         left = tolerance(run.U, d + n) * c * (reach * norm + math.sqrt(values[-1]))
         cond = 1.0 + values[-1] / (n * run.damping)
-        right = tolerance(U, d) * cond * float(np.linalg.norm(self.bound(run)))
-        return left + right
+        right = tolerance(U, d) * cond * length(self.bound(run))
+        return left + right if np.any(U) else 0.0
 
     def examples(self) -> Iterator[Example]:
         yield Example("more parameters than samples", lambda: _form_of(60, 12, 1e-2))

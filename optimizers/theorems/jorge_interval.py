@@ -24,7 +24,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.rules import one_sided
-from optimizers.theorems.streams import RootRun, faithful, follow, is_diagonal
+from optimizers.theorems.streams import RootRun, faithful, follow, is_diagonal, step_rounding
 from optimizers.theorems.truncated import admissible, fixed_error, series
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
@@ -85,9 +85,9 @@ class JorgeInterval(Theorem):
         return half + outside * slowest ** -np.arange(1.0, run.horizon + 1.0)[:, None]
 
     def budget(self, run: RootRun) -> np.ndarray:  # (T, 1)
-        """A few roundings a step, none of them magnified: the recursion contracts."""
+        """What a faithful step may lose of P, four times in P⁴, and of L; none of it magnified: the recursion contracts."""
         steps = np.arange(1.0, run.horizon + 1.0)[:, None]
-        return 16.0 * float(np.finfo(run.P.dtype).eps) * (run.order + 3) * (steps + 1.0)
+        return 5.0 * step_rounding(run.order, run.size, run.P.dtype) * (steps + 1.0)
 
     def examples(self) -> Iterator[Example]:
         for order in (1, 2, 3, 4):

@@ -21,11 +21,18 @@ import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis
 from optimizers.theorems.rules import polish, residual
-from structures.roots import inverse_root
+from structures.roots import inverse_root, rank_floor
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
-__all__ = ["LoewnerCertificate", "RootPairs", "bracket", "relative_spectrum", "residual_error"]
+__all__ = [
+    "LoewnerCertificate",
+    "RootPairs",
+    "bracket",
+    "of_full_rank",
+    "relative_spectrum",
+    "residual_error",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,23 @@ def bracket(P: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (
 
 def relative_spectrum(Q: np.ndarray, P: np.ndarray) -> np.ndarray:  # (B, n, n) -> (B, n)
     """The eigenvalues of P⁻¹Q in ascending order: aP ⪯ Q ⪯ bP for symmetric Q and P ≻ 0 says that they lie in [a, b]."""
-    return np.sort(np.real(np.linalg.eigvals(np.linalg.solve(P, Q))), axis=-1)
+    try:
+        return np.sort(np.real(np.linalg.eigvals(np.linalg.solve(P, Q))), axis=-1)
+    except np.linalg.LinAlgError:  # a singular P says nothing, nor do numbers that are not finite
+        return np.full(np.broadcast_shapes(P.shape, Q.shape)[:-1], np.nan)
+
+
+def of_full_rank(*statistics: np.ndarray) -> Check:  # (..., n, n) each
+    """Whether the reference roots are inverses: below n eps λ_max an eigenvalue has no digit, and the root leaves it out."""
+    least = np.inf
+    for A in statistics:
+        values = np.linalg.eigvalsh(A)
+        largest = np.maximum(np.max(np.abs(values), axis=-1), float(np.finfo(values.dtype).tiny))
+        least = min(least, float(np.min((values[..., 0] - rank_floor(values, A.shape[-1])[..., 0]) / largest)))
+    return Check(True if least > 0.0 else None, least, "least relative eigenvalue of L, above the floor of its rank")
+
+
+FULL_RANK = Assumption("full-rank", r"L \succ n\,\mathrm{eps}\,\|L\| I", lambda run: of_full_rank(run.L))
 
 
 def _positive(run: RootPairs) -> Check:
@@ -93,7 +116,7 @@ class LoewnerCertificate(Theorem):
     )
     proof = "docs/proofs/jorge.md"
     subject = "logarithms of the eigenvalues of P⁻¹L^{-1/4} from the middle of their bracket, then the relative error"
-    assumptions: ClassVar = (POSITIVE, SMALL)
+    assumptions: ClassVar = (POSITIVE, SMALL, FULL_RANK)
     axes = ("pair", "eigenvalue")
 
     def measured(self, run: RootPairs) -> np.ndarray:  # (B, n + 1)

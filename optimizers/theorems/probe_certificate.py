@@ -82,6 +82,14 @@ def _gaussian(R: np.ndarray, seed: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng([seed, *np.frombuffer(digits, dtype=np.uint32).tolist()]).standard_normal(shape)
 
 
+def _posed(run: ProbeRun) -> Check:
+    ok = 0.0 < run.delta < 1.0 and run.power >= 1 and run.V.shape[-1] >= 1
+    return Check(ok, 1.0 if ok else -1.0, f"δ = {run.delta}, q = {run.power}, {run.V.shape[-1]} columns")
+
+
+POSED = Assumption("posed", r"0 < \delta < 1, \; q, k \ge 1", _posed)
+
+
 def _symmetric(run: ProbeRun) -> Check:
     ok = bool(np.all(run.R == run.R.T))
     return Check(ok, 0.0 if ok else -1.0, f"R is {'' if ok else 'not '}symmetric")
@@ -106,7 +114,7 @@ class ProbeCertificate(Theorem):
     statement = r"P\Bigl( \|R\|_2 \le \bigl(\|R^qV\|_F/\sqrt{\chi^2_{k,\delta}}\bigr)^{1/q} \Bigr) \ge 1 - \delta"
     proof = "docs/proofs/jorge.md"
     subject = "the norm of one residual against the estimates of many probes"
-    assumptions: ClassVar = (SYMMETRIC, INDEPENDENT)
+    assumptions: ClassVar = (POSED, SYMMETRIC, INDEPENDENT)
     axes = ("probe",)
 
     def measured(self, run: ProbeRun) -> np.ndarray:  # (S,)

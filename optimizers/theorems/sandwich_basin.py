@@ -28,7 +28,9 @@ import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis, spectrum
 from optimizers.theorems.fixed_points import sandwich_sum
+from optimizers.theorems.resolution import apart
 from optimizers.theorems.rules import one_sided, polish, residual
+from optimizers.theorems.streams import step_rounding
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -116,8 +118,11 @@ SHORT = Assumption("short-step", r"0 < g \le 1/\sigma(\varrho_t)", _short)
 
 def _faithful(run: Polishing) -> Check:
     expected = polish(run.P[:-1], run.L[:-1], run.step)
-    apart = float(np.max(np.abs(run.P[1:] - expected)) / np.max(np.abs(expected)))
-    return Check(apart <= 1e-12, 1e-12 - apart, f"relative difference {apart:.2g} from the polishing step")
+    P, L = np.abs(run.P[:-1]), np.abs(run.L[:-1])
+    # At -|L| the residual of |P| is -(|P|²|L||P|² + I), and the step subtracts it: no term cancels.
+    majorant = polish(P, -L, abs(run.step))
+    worst = apart(run.P[1:], expected, step_rounding(1, run.P.shape[-1], run.P.dtype) * majorant)
+    return Check(worst <= 1.0, 1.0 - worst, f"{worst:.2g} times what rounding may differ by from the polishing step")
 
 
 FAITHFUL = Assumption("faithful", r"P_{t+1} = P_t - \tfrac g2(R_tP_t + P_tR_t)", _faithful)
@@ -144,9 +149,10 @@ class SandwichBasin(Theorem):
         return run.recursion[1:]
 
     def budget(self, run: Polishing) -> np.ndarray:  # (T,)
-        """R is computed to cond(L)^{1/2}·|P|⁴|L| roundings, and so is every move."""
-        steps = np.arange(1.0, len(run.P))
-        return 16.0 * run.P.shape[-1] ** 1.5 * np.finfo(float).eps * run.conds[1:] * steps
+        """R is computed to cond(L)^{1/2}·|P|⁴|L| roundings, and so is every move; a faithful P loses those of a step."""
+        steps, n = np.arange(1.0, len(run.P)), run.P.shape[-1]
+        unit = 16.0 * n**1.5 * np.finfo(float).eps + 4.0 * n * step_rounding(1, n)
+        return unit * run.conds[1:] * steps
 
     def examples(self) -> Iterator[Example]:
         yield Example("a scale that is a little off", _scaled, near_tight=True)

@@ -21,7 +21,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis
-from optimizers.theorems.loewner_certificate import relative_spectrum
+from optimizers.theorems.loewner_certificate import of_full_rank, relative_spectrum
 from structures.roots import inverse_root
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
@@ -91,6 +91,9 @@ def _grown(run: StaleRoot) -> Check:
 GROWN = Assumption("grown", r"S_k = L_k - b_kL_0 \succeq 0, \; 0 < b_k \le 1", _grown)
 
 
+FULL_RANK = Assumption("full-rank", r"L_0, L_k \succ n\,\mathrm{eps}\,\|L\| I", lambda run: of_full_rank(run.L0, run.L))
+
+
 class Staleness(Theorem):
     id = "root-staleness"
     title = "What a stale root is still worth"
@@ -102,12 +105,13 @@ class Staleness(Theorem):
     )
     proof = "docs/proofs/jorge.md"
     subject = "logarithms of the eigenvalues of b^{1/4}P⁻¹L_k^{-1/4}, from the middle of their bracket"
-    assumptions: ClassVar = (DEFINITE, GROWN)
+    assumptions: ClassVar = (DEFINITE, GROWN, FULL_RANK)
     axes = ("age", "eigenvalue")
 
     def measured(self, run: StaleRoot) -> np.ndarray:  # (K, n)
         P = np.broadcast_to(run.P, run.L.shape)
-        logs = np.log(relative_spectrum(inverse_root(run.L, 4), P)) + 0.25 * np.log(run.kept)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):  # no logarithm, no decision
+            logs = np.log(relative_spectrum(inverse_root(run.L, 4), P)) + 0.25 * np.log(run.kept)[:, None]
         return np.abs(logs + _half(run)[:, None])
 
     def bound(self, run: StaleRoot) -> np.ndarray:  # (K, n)

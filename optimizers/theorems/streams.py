@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from optimizers.theorems.resolution import apart
 from optimizers.theorems.rules import one_sided
 from theory.theorem import Check
 
-__all__ = ["RootRun", "dynamic_beta2", "faithful", "follow", "is_diagonal"]
+__all__ = ["RootRun", "dynamic_beta2", "faithful", "follow", "is_diagonal", "step_rounding", "within"]
 
 Step = Callable[[np.ndarray, np.ndarray, float, int], np.ndarray]
 
@@ -74,23 +75,40 @@ def is_diagonal(A: np.ndarray) -> bool:  # (..., n, n)
     return not np.any(A * (1.0 - np.eye(A.shape[-1])))
 
 
+def step_rounding(order: int, n: int, dtype: np.dtype | type = np.float64) -> float:
+    """γ: order + 4 products of n × n matrices, of which the last term of the series has three in each of its factors."""
+    return (4 * order + 8) * (n + 1) * float(np.finfo(dtype).eps)
+
+
+def within(expected: np.ndarray, majorant: np.ndarray, gamma: float) -> np.ndarray:  # (..., n, n)
+    """What two roundings of a step may differ by, entry by entry: γ of its majorant, and at most γ of its largest entry."""
+    largest = np.max(np.abs(expected), axis=(-2, -1), keepdims=True)
+    return gamma * np.fmin(majorant, largest)
+
+
 def faithful(run: RootRun, step: Step = one_sided) -> Check:
-    """Whether every recorded root is the published step from the one before, and every statistic the average it is called."""
+    """Whether every recorded root is the published step from the one before, and every statistic the average it is called.
+
+    Entry by entry: a stream of diagonal matrices is one of numbers, whose scales have nothing to do with each other. At -|C| all
+    terms of the series are positive, and the step is the majorant of its own rounding.
+    """
     if not np.all((run.beta2 > 0.0) & (run.beta2 <= 1.0)):
         return Check(False, float(np.min(run.beta2)), "β₂ is not in (0, 1] at every step")
-    again = np.stack(
-        [step(P, C, float(b), run.order) for P, C, b in zip(run.P[:-1], run.grams, run.beta2, strict=True)]
-    )
+    gamma = step_rounding(run.order, run.size, run.P.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # a majorant beyond all numbers leaves the largest entry
+        again = _stepped(run.P[:-1], run.grams, run, step)
+        majorant = _stepped(np.abs(run.P[:-1]), -np.abs(run.grams), run, step)
     rates = run.beta2[:, None, None]
     average = rates * run.L[:-1] + (1.0 - rates) * run.grams
-    apart = max(_apart(run.P[1:], again), _apart(run.L[1:], average))
-    allowed = 64.0 * (run.order + 4) * run.size * float(np.finfo(run.P.dtype).eps)
-    return Check(apart <= allowed, allowed - apart, f"relative difference {apart:.2g} from the step taken once more")
+    sizes = rates * np.abs(run.L[:-1]) + (1.0 - rates) * np.abs(run.grams)
+    worst = max(
+        apart(run.P[1:], again, within(again, majorant, gamma)),
+        apart(run.L[1:], average, within(average, sizes, gamma)),
+    )
+    return Check(
+        worst <= 1.0, 1.0 - worst, f"{worst:.2g} times what rounding may differ by from the step taken once more"
+    )
 
 
-def _apart(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest relative difference (spectral size) over time; inf when not finite."""
-    size = np.max(np.abs(expected), axis=(-2, -1))
-    gap = np.max(np.abs(found - expected), axis=(-2, -1))
-    ratio = gap / np.where(size > 0, size, 1.0)
-    return float(np.max(ratio)) if np.all(np.isfinite(ratio)) else float("inf")
+def _stepped(P: np.ndarray, grams: np.ndarray, run: RootRun, step: Step) -> np.ndarray:  # (T, n, n)
+    return np.stack([step(A, C, float(b), run.order) for A, C, b in zip(P, grams, run.beta2, strict=True)])

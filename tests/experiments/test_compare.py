@@ -164,12 +164,16 @@ def test_help_teaches_with_examples(call):
     assert status == 0 and "examples:" in out and "compare_structures(from_arrays" in out and "exit status" in out
 
 
-def test_an_index_that_no_memory_holds_is_refused_before_the_work(call, tmp_path):
+def test_an_index_that_no_memory_holds_is_refused_before_the_work(call, tmp_path, monkeypatch):
     """Memory that is promised freely would end the process without a word."""
     file = tmp_path / "wrong.svm"
     file.write_text("1 1:1 2000000000000:1\n2 1:2\n1 3:4\n")
     status, _, said = call(file)
     assert status == 2 and "is an index wrong?" in said
+    monkeypatch.setattr("experiments.memory.memory", lambda: 64 * 2**30)
+    file.write_text("1 1:1 1000000000:1\n2 1:2\n1 3:4\n")
+    status, _, said = call(file)
+    assert status == 2 and "1000000000 features; is an index wrong?" in said and "the machine has 64 GiB" in said
     file.write_text("1 1:1\n2 1:2\n1 1:4\n")
     status, _, said = call(file, "--minibatch", "100000000000")
     assert status == 2 and "--minibatch" in said

@@ -85,3 +85,10 @@ def test_the_sign_of_the_drift_decides_where_the_iterate_goes_for_every_learning
     trace = play(learner, game("cyclic", 600), 600, x0=np.zeros((2, 1)), progress=False)
     tail = trace.regret[-1] - trace.regret[299]  # of 100 cycles, each of which costs 2 at the wrong end
     assert np.all(tail > 200.0) if lost else np.all(tail < 100.0)
+
+
+def test_a_short_memory_does_no_better_than_standing_still_at_any_rate_of_the_grid(stored):
+    """At 0 the regret is T/3; the methods that the game does not mislead beat it."""
+    for run in stored.where(game="cyclic"):
+        lost = run.params["method"] in ("Adam, fast", "AGD, fast")
+        assert bool(run.arrays["final"].min() >= run.params["horizon"] / 3.0) == lost, run.params["method"]

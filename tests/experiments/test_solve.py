@@ -209,3 +209,23 @@ def test_the_header_that_was_taken_is_reported(call, tmp_path):
     path.write_text("0,1,2\n1,2,0\n3,4,1\n5,1,0\n")
     assert "line 1 is a header" in call(path)[1]
     assert "4 rows" in call(path, "--no-header")[1]
+
+
+def test_one_wrong_index_is_refused_before_memory_is_gone(call, tmp_path, monkeypatch):
+    """10^9 features would be 8 GB a vector: promised freely, they end the process without a word."""
+    path = tmp_path / "wrong.svm"
+    path.write_text("1 1:1 1000000000:1\n-1 1:2\n1 3:4\n")
+    monkeypatch.setattr("experiments.memory.memory", lambda: 64 * 2**30)
+    monkeypatch.setattr("convex.estimators.DASVRDAClassifier.fit", lambda *_: pytest.fail("the fit began"))
+    status, out, err = call(path)
+    assert status == 2 and out == "" and "1000000000 features; is an index wrong?" in err
+    assert "the machine has 64 GiB" in err and "Traceback" not in err
+
+
+def test_a_file_that_fits_is_not_refused_for_its_memory(call, problem, monkeypatch):
+    monkeypatch.setattr("experiments.memory.memory", lambda: 16 * 8 * 4)
+    assert call(problem[0])[0] == 0
+    monkeypatch.setattr("experiments.memory.memory", lambda: 16 * 8 * 4 - 1)
+    assert call(problem[0])[0] == 2
+    monkeypatch.setattr("experiments.memory.memory", lambda: None)
+    assert call(problem[0])[0] == 0

@@ -252,3 +252,30 @@ def test_a_gram_matrix_that_rounding_made_indefinite_is_solved_all_the_same():
     K[0, 0] -= 50.0  # within float32's rounding of 1e8, and more than the damping
     c = push_through(K, 1e-3)
     assert torch.isfinite(c).all() and float(c @ (K @ c)) < 6 * 2
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e6])
+@pytest.mark.parametrize("damping", [1e-4, 1e-8])
+def test_more_samples_than_parameters_and_hardly_any_damping_give_the_direction_all_the_same(scale, damping):
+    """Float64 did not suffice: c has a part of size 1/nλ in the null space of K, and the direction was off by 2e5 lengths."""
+    torch.manual_seed(0)
+    model, x, y = torch.nn.Linear(4, 2), torch.randn(64, 4), torch.randn(64, 2)
+    residuals = 2.0 * scale * (model(x) - y).detach().double()
+    optimizer = FNGD(model, damping=damping)
+    (scale * (model(x) - y).square().sum(1)).mean().backward()
+    U = torch.stack(
+        [torch.cat([torch.outer(r, a).reshape(-1), r]) for r, a in zip(residuals, x.double(), strict=True)], 1
+    )
+    left, size, right = torch.linalg.svd(U, full_matrices=False)
+    expected = left @ (size / (64 * damping + size**2) * (right @ torch.ones(64, dtype=torch.float64)))
+    assert all(p.grad is not None for p in optimizer.param_groups[0]["params"])
+    found = torch.cat([model.weight.grad.reshape(-1), model.bias.grad]).double()
+    assert torch.linalg.norm(found - expected) <= 1e-3 * torch.linalg.norm(expected)  # U is known to single precision
+
+
+@pytest.mark.parametrize(
+    "options", [{"accumulation": True}, {"batch_dim": True}, {"batch_dim": -1}, {"batch_dim": 0.5}]
+)
+def test_a_count_or_an_axis_is_an_integer(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        FNGD(torch.nn.Linear(2, 2), **options)

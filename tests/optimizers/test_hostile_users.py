@@ -139,7 +139,8 @@ def test_a_resized_parameter_is_refused_until_its_state_is_dropped(name):
     optimizer.state.clear()
     optimizer.zero_grad()
     model(torch.randn(16, 6)).square().sum().backward()
-    with warnings.catch_warnings():  # one scalar per layer: what was dropped with the state was the weight between windows
+    # One scalar per layer: what was dropped with the state was the weight between windows.
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*did not come from a call of its module", category=UserWarning)
         optimizer.step()
     assert not unchanged(before, model, optimizer)

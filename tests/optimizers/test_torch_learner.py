@@ -146,3 +146,9 @@ def test_what_is_no_optimizer_or_no_schedule_is_refused():
         TorchLearner((2,), torch.optim.SGD, 0.1, schedule="cosine")
     with pytest.raises(ValueError, match="lr has 3 values for a batch of 2"):
         TorchLearner((2,), torch.optim.SGD, (0.1, 0.2, 0.3)).init(np.zeros((2, 2)))
+
+
+def test_a_package_names_the_class_of_its_module():
+    """By the package's name the optimizer played, and the theorems of AGD refused its trace."""
+    named, given = (TorchLearner((2,), optimizer, 0.1) for optimizer in ("optimizers:AGD", AGD))
+    assert named.optimizer == given.optimizer == "optimizers.agd:AGD"
