@@ -5,7 +5,8 @@ With the measured bracket \([\ell, u]\), the bound \(b\) and the rounding budget
 \[ \text{holds where } b - u \ge \beta, \qquad \text{fails where } \ell - b > \beta, \]
 
 and is undecided elsewhere. An entry with \(u = b = 0\) holds whatever the budget is: sums and products of zeros are
-exact. A lower bound is the mirror image; an identity holds where \(\max(|u - b|, |\ell - b|) \le \beta\).
+exact. A lower bound is the mirror image; an identity holds where \(\max(|u - b|, |\ell - b|) \le \beta\) and \(\beta\) is
+at most a tenth of the largest entry: a budget as large as its sides would be met by any formula.
 
 Source: derived here.
 """
@@ -21,6 +22,7 @@ from theory.readings import Readings
 from theory.theorem import Kind, Theorem
 
 Array = Any
+RESOLVED = 0.1  # of the largest entry: what an identity's rounding budget may be
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def _identity(r: Readings) -> Comparison:
     distance = np.maximum(r.lower - r.bound, r.bound - r.measured)  # of the bracket from the other side
     size = np.maximum(abs(r.measured), abs(r.bound)).max()
     words = "max |measured - bound| / max(|measured|, |bound|), each maximum over all entries"
-    return Comparison(residual <= r.budget, distance > r.budget, residual, _ratios(residual, size), words)
+    resolved = (r.budget <= RESOLVED * size) | (residual == 0)
+    return Comparison((residual <= r.budget) & resolved, distance > r.budget, residual, _ratios(residual, size), words)
 
 
 def _word(theorem: Theorem, readings: Readings, comparison: Comparison) -> tuple[VerdictKind, str]:

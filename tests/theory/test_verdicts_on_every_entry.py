@@ -140,6 +140,9 @@ def test_a_lower_bound_is_the_mirror_image(run, kind, ratio):
         (Run(measured=1.0 + 2**-52, bound=1.0), "VIOLATED", 2**-52),
         (Run(measured=1.2, lower=0.8, bound=1.0, budget=0.1), "INCONCLUSIVE", 0.2 / 1.2),
         (Run(measured=1.0, bound=1.0, trivial=0.0), "VERIFIED", 0.0),
+        (Run(measured=1e-6, bound=1.0, budget=2.0), "INCONCLUSIVE", 1.0 - 1e-6),  # any formula would do
+        (Run(measured=1.0, bound=1.0, budget=2.0), "VERIFIED", 0.0),  # nothing is rounded away in an equality
+        (Run(measured=5.0, bound=1.0, budget=2.0), "VIOLATED", 0.8),
         (Run(measured=NAN, bound=1.0), "INCONCLUSIVE", NAN),
     ],
 )
