@@ -8,7 +8,6 @@ Source: `convex.smoothness`; this file only reads, calls and reports.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from experiments.compare_report import written
+from experiments.memory import out_of_memory, require_memory
 from experiments.options import (
     at_least_zero,
     count,
@@ -104,9 +104,8 @@ def compare(
         found = _compared(parser, options, data)
     except ValueError as error:
         parser.error(f"{options.file}: {error}")
-    except MemoryError:
-        rows, features = data.X.shape
-        parser.error(f"{options.file}: not enough memory for {rows} rows and {features} features; is an index wrong?")
+    except MemoryError as error:
+        parser.error(f"{options.file}: {out_of_memory(data.X.shape, error)}")
     print(
         "\n\n".join(
             [block(_about(options, data, found[0], time.perf_counter() - begun)), *_paragraphs(options, *found)]
@@ -159,15 +158,14 @@ def _compared(parser: argparse.ArgumentParser, options: argparse.Namespace, data
 
 
 MOST_NUMBERS = 100_000_000  # in the samples of one step
-VECTORS = 64  # of the size of a parameter that a comparison keeps at once
+VECTORS = 256  # of the size of a parameter that a comparison keeps at once
 
 
 def _problem(options: argparse.Namespace, data: Any) -> Any:
-    """Raises MemoryError for more parameters than the machine can hold: where memory is promised freely, nothing else would."""
+    """Raises MemoryError for more parameters than the machine can hold, ValueError for data that do not fit the loss."""
     from problems.smooth import from_arrays
 
-    if 8 * VECTORS * data.X.shape[1] > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        raise MemoryError
+    require_memory(data.X.shape, VECTORS)
     if options.minibatch * data.X.shape[1] > MOST_NUMBERS:
         raise ValueError(
             f"--minibatch {options.minibatch}: a step would hold {options.minibatch * data.X.shape[1]} numbers"
@@ -210,11 +208,13 @@ def _about(options: argparse.Namespace, data: Any, problem: Any, seconds: float)
 
 
 def _paragraphs(options: argparse.Namespace, problem: Any, table: Any, choice: Any, runs: list) -> list[str]:
-    from experiments.compare_report import measured_table, prediction
+    from experiments.compare_report import disagreement, measured_table, prediction, title
 
     parts = [
         repr(table),
         prediction(table),
         f"choose_structure, from the curvature and the noise at the start:\n{choice!r}",
     ]
+    if table.best is not None and title(table.best) != title(choice.structure):
+        parts.append(disagreement(table, choice, measured=bool(runs)))
     return [*parts, measured_table(options.run, options.seeds, table, choice, runs)] if runs else parts

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from convex.smoothness import Choice, Comparison
     from experiments.structure_runs import StructureRun
 
-__all__ = ["measured_table", "prediction", "written"]
+__all__ = ["disagreement", "measured_table", "prediction", "title", "written"]
 
 MEASURED = ("rate", "last_mean", "last_lowest", "last_highest", "average_mean", "seconds_per_step", "end_of_grid")
 
@@ -50,6 +50,15 @@ def prediction(table: Comparison) -> str:
     if others and first.bound > 0:
         text += f"; {title(others[0].structure)} is next, at {others[0].bound / first.bound:.3g} times of it"
     return text + "."
+
+
+def disagreement(table: Comparison, choice: Choice, measured: bool) -> str:
+    """Why two answers differ, and what decides."""
+    names = f"{title(table.best)} has the smallest bound, and {title(choice.structure)} was chosen"
+    why = (
+        "one that nearly holds the curvature is chosen before smaller promises, and distances are measured differently"
+    )
+    return f"the two differ: {names} ({why})." + ("" if measured else " --run STEPS measures both.")
 
 
 def measured_table(steps: int, seeds: int, table: Comparison, choice: Choice, runs: Sequence[StructureRun]) -> str:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from experiments.memory import out_of_memory, require_memory
 from experiments.options import (
     at_least_zero,
     count,
@@ -73,6 +74,7 @@ CLASSIFICATION = {
 }
 REGRESSION = {"squared_error": "squared_error", "huber": "huber"}
 LOSSES = (*CLASSIFICATION, *REGRESSION)
+VECTORS = 16  # of the size of a parameter that a fit keeps at once, for each class of a softmax more
 
 
 def declare(subparsers: Any) -> argparse.ArgumentParser:
@@ -109,13 +111,13 @@ def solve(
     model = _model(options)
     begun = time.perf_counter()
     try:
+        require_memory(data.X.shape, VECTORS)
         with _short_warnings():
             model.fit(data.X, data.y)
     except ValueError as error:
         parser.error(f"{options.file}: {error}")
-    except MemoryError:
-        rows, features = data.X.shape
-        parser.error(f"{options.file}: not enough memory for {rows} rows and {features} features; is an index wrong?")
+    except MemoryError as error:
+        parser.error(f"{options.file}: {out_of_memory(data.X.shape, error)}")
     seconds = time.perf_counter() - begun
     print(block(report(options, data, model, read_in, seconds)))
     if options.output is not None:

@@ -104,7 +104,8 @@ def _inequality(inputs: dict, witness: dict) -> str:
     total, words, used = Fraction(0), [], set()
     for term in items(inputs, "terms"):
         require(isinstance(term, dict), "a term is an object with name, coefficient and value")
-        name, value = str(term.get("name")), entry(term, "value")
+        name, value = term.get("name"), entry(term, "value")
+        require(isinstance(name, str), f"the name of a term is {name!r}, not a string")
         coefficient = number(term.get("coefficient", 1), "coefficient")
         if name in facts:
             _require_fact(facts[name], name, coefficient, value)

@@ -66,7 +66,8 @@ class Choice:
             "the curvature is nearly in it" if self.screened else "nothing holds the curvature: not better than a guess"
         )
         said = [f"* {self.warning}"] if self.warning else []
-        return "\n".join([*lines, f"* chosen: {title(self.structure)}; {word}", *said])
+        legend = "* outside: the part of the curvature that the structure cannot hold, of 1"
+        return "\n".join([*lines, f"* chosen: {title(self.structure)}; {word}", legend, *said])
 
 
 def choose_structure(
@@ -121,13 +122,15 @@ def _from_problem(
     displacement, warning = _displacement(problem, start, seed)
     v = asarray_like(np.random.default_rng([seed, 1]).standard_normal((probes, *problem.shape)), A.like)
     image = A.apply(v)
+    size = float(xp.max(xp.abs(image))) or 1.0  # squares of large curvatures overflow
+    whole = float(xp.sum((image / size) ** 2))
     scores = []
     for K in allowed:
-        missed = image - K.apply(A.project(K), v)
+        missed = (image - K.apply(A.project(K), v)) / size
         smoothness = _smoothness(problem, K, seed)
         sigma = float(K.adaptive_norm(noise)) / probes**0.5
         promise = promised(smoothness, sigma, float(K.norm(displacement)), horizon)
-        scores.append(Score(K, promise, _ratio(float(xp.sum(missed**2)), float(xp.sum(image**2))), state_size(K)))
+        scores.append(Score(K, promise, _ratio(float(xp.sum(missed**2)), whole), state_size(K)))
     return scores, warning
 
 

@@ -18,7 +18,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def compare_structures(
     if domain is not None:
         _require_inside(problem, x0, domain)
     rows = [_row(problem, x0, K, domain, int(horizon)) for K in chosen]
-    return Comparison(tuple(sorted(rows, key=lambda r: r.bound)), int(horizon), _notes(problem, rows, domain))
+    return Comparison(tuple(sorted(rows, key=lambda r: r.bound)), int(horizon), _notes(problem, rows, x0, domain))
 
 
 def _require_inside(problem: SmoothProblem, x0: Array, domain: Domain) -> None:
@@ -146,10 +146,12 @@ def _row(problem: SmoothProblem, x0: Array, K: Structure, domain: Domain | None,
     return Row(K, distance, smoothness, noise, bound, state_size(K))
 
 
-def _notes(problem: SmoothProblem, rows: Sequence[Row], domain: Domain | None) -> tuple[str, ...]:
+def _notes(problem: SmoothProblem, rows: Sequence[Row], x0: Array, domain: Domain | None) -> tuple[str, ...]:
     notes = [
+        "bound: of E f(mean of the iterates) - min after T steps of stochastic AdaGrad at the rate D_H/√2; "
+        "state: numbers that the preconditioner keeps.",
         "an upper bound orders promises, not methods: trust it where the Hessian lies in the structure that it puts first "
-        "and the others are far behind; on rotated and block problems the order was wrong (see docs/findings.md)."
+        "and the others are far behind; on rotated and block problems the order was wrong (see docs/findings.md).",
     ]
     if not problem.convex:
         notes.append("f is not convex: the theorem says nothing about it, and no structure is put first.")
@@ -157,6 +159,9 @@ def _notes(problem: SmoothProblem, rows: Sequence[Row], domain: Domain | None) -
         notes.append("no structure has a finite bound: nothing is predicted, and their order means nothing.")
     elif all(r.bound == 0 for r in rows):
         notes.append("the start is the minimiser: every bound is 0, and their order means nothing.")
+    said = _held_already(problem, rows, x0)
+    if said:
+        notes.append(said)
     if domain is None:
         notes.append(
             "D_H is the distance of the start; the theorem needs the largest along the run: a prediction, no bound."
@@ -168,7 +173,15 @@ def _notes(problem: SmoothProblem, rows: Sequence[Row], domain: Domain | None) -
             "Λ_H is that of an envelope that the Hessian may reach nowhere: it may be too large, by structure."
         )
     if any(r.noise.upper == inf for r in rows):
-        notes.append("σ_H has no bound on the whole space for this loss: pass a domain.")
+        notes.append("σ_H has no bound on the whole space for this loss: pass a domain, which keeps the iterates.")
     if any(r.smoothness.assumes or r.noise.assumes for r in rows):
-        notes.append("some ends rest on assumptions: see the last column of to_csv().")
+        notes.append("some ends rest on assumptions: the last column of the table as CSV states them.")
     return tuple(notes)
+
+
+def _held_already(problem: SmoothProblem, rows: Sequence[Row], x0: Array) -> str:
+    """That the start is as good as every bound, if it is; nothing where the minimum is not known."""
+    gap, least = float(problem.value(x0)) - problem.minimum.lower, min(r.bound for r in rows)
+    if not (problem.convex and isfinite(gap) and 0 < gap <= least < inf):
+        return ""
+    return f"f(x0) - min is {gap:.4g}: every bound is larger, and promises less than the start has; more steps make it smaller."

@@ -117,7 +117,8 @@ def _layout(path: Path, first: list[str], label_column: int | str | None, header
 def _looks_like_names(cells: list[str], label: int) -> bool:
     """Whether a first line is a header rather than numbers; an empty cell says nothing."""
     words = any(cell and not _is_number(cell) for i, cell in enumerate(cells) if i != label)
-    counted = len(cells) > 2 and all(cell == str(i) for i, cell in enumerate(cells) if i != label)
+    unnamed = cells[label] == str(label) or not _is_number(cells[label])
+    counted = len(cells) > 2 and unnamed and all(cell == str(i) for i, cell in enumerate(cells) if i != label)
     return words or counted
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from problems.operators import SymmetricOperator
 from problems.smooth.base import Outcomes
 
-__all__ = ["above_rounding", "departure", "dependence", "excess", "known_variance", "repetition", "which"]
+__all__ = ["above_rounding", "copies", "departure", "dependence", "excess", "known_variance", "repetition", "which"]
 
 NUMBERS = 50_000_000  # of counts that `repetition` may look at
 
@@ -78,12 +78,36 @@ def departure(draws: np.ndarray, outcomes: Outcomes) -> str:  # (T, B, ...)
     worst = int(np.argmax(off))
     if off[worst] > 1.0:
         return f"an outcome of probability {p[worst]:.4g} was drawn {counts[worst]} times of {n}"
-    return "draws repeat what came before, or what is beside them" if repetition(seen, p) > 1.0 else ""
+    if repetition(seen, p) > 1.0:
+        return "draws repeat what came before, or what is beside them"
+    return copies(seen[..., None], float(np.sum(p**2)))
+
+
+def copies(draws: np.ndarray, chance: float | None = None) -> str:  # (T, B, ...)
+    """Whether runs share all of their draws, in words; `chance` is that of two draws being equal, None to read it off the steps.
+
+    Pairs of equal runs have the mean C(B, 2) chance^T, and are k times of it with probability at most 1/k (Markov).
+    """
+    T, B = draws.shape[:2]
+    width = int(np.prod(draws.shape[2:]))
+    rows = np.ascontiguousarray(np.moveaxis(draws, 0, 1).reshape(B, T * width)) + 0.0
+    _, counts = np.unique([row.tobytes() for row in rows], return_counts=True)
+    found = float(np.sum(counts * (counts - 1.0) / 2.0))
+    if chance is None:
+        same = np.all((draws[1:] == draws[:-1]).reshape(T - 1, B, width), axis=-1)
+        chance = min(1.0, (2.0 * float(np.sum(same)) + 64.0) / max(same.size, 1))
+    expected = B * (B - 1.0) / 2.0 * chance**T
+    return f"{found:.0f} pairs of runs share all of their draws" if expected < 1e-13 * found else ""
+
+
+def _lags(count: int) -> list[int]:
+    """1, 2, 4, ... and half of the runs: distances at which runs are compared with each other."""
+    return sorted({lag for lag in (*(2**k for k in range(count.bit_length())), count // 2) if 0 < lag < count})
 
 
 def repetition(seen: np.ndarray, p: np.ndarray) -> float:  # (T, B), (N,)
-    """`excess` of a draw's agreement with the last one, with the run beside it, and with all before it."""
-    pairs = [(seen[1:], seen[:-1]), (seen[:, 1:], seen[:, :-1])]
+    """`excess` of a draw's agreement with the last one, with the runs beside it, and with all before it."""
+    pairs = [(seen[1:], seen[:-1]), *((seen[:, k:], seen[:, :-k]) for k in _lags(seen.shape[1]))]
     worst = max(excess((a == b).reshape(-1) - p[b].reshape(-1), float(np.sum(p[b] * (1 - p[b])))) for a, b in pairs)
     T, B = seen.shape
     if T * B * len(p) > NUMBERS:
@@ -99,10 +123,10 @@ def repetition(seen: np.ndarray, p: np.ndarray) -> float:  # (T, B), (N,)
     return max(worst, excess(terms.reshape(-1), max(variance, 0.0)))
 
 
-def above_rounding(noise: np.ndarray, gradients: np.ndarray) -> np.ndarray:  # any shapes
-    """The noise, 0 where it is no larger than the rounding of a gradient."""
+def above_rounding(noise: np.ndarray, gradients: np.ndarray, floor: float = 0.0) -> np.ndarray:  # any shapes
+    """The noise, 0 where it is no larger than the rounding of a gradient; of terms that cancel in it: `floor`."""
     size = float(np.max(np.abs(gradients), initial=0.0))
-    return np.where(np.abs(noise) > 1e-12 * size, noise, 0.0)
+    return np.where(np.abs(noise) > max(1e-12 * size, floor), noise, 0.0)
 
 
 def known_variance(covariance: SymmetricOperator) -> Callable[[np.ndarray], float]:
@@ -111,7 +135,7 @@ def known_variance(covariance: SymmetricOperator) -> Callable[[np.ndarray], floa
 
 
 def dependence(noise: np.ndarray, variance: Callable[[np.ndarray], float]) -> float:  # (T, B, n)
-    """The largest `excess` of noise against the step before, all steps before, and the run beside it."""
+    """The largest `excess` of noise against the step before, all steps before, and the runs beside it."""
     return max((excess(np.sum(now * w, axis=-1).reshape(-1), variance(w)) for now, w in _known(noise)), default=0.0)
 
 
@@ -120,5 +144,5 @@ def _known(noise: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     if len(noise) > 1:
         yield noise[1:], noise[:-1]
         yield noise[1:], np.cumsum(noise, axis=0)[:-1]
-    if noise.shape[1] > 1:
-        yield noise[:, 1:], noise[:, :-1]
+    for k in _lags(noise.shape[1]):
+        yield noise[:, k:], noise[:, :-k]

@@ -15,7 +15,7 @@ from problems.domains import Box, L2Ball
 from problems.operators import DiagonalOperator
 from problems.smooth import EntryNoise, FactorNoise, NoNoise, SmoothQuadratic, from_arrays
 from problems.smooth.audit import audit
-from problems.smooth.drawn import departure, dependence, excess, known_variance
+from problems.smooth.drawn import copies, departure, dependence, excess, known_variance
 from structures import Diagonal, Full, Scalar
 from theory import get, verify
 
@@ -88,6 +88,59 @@ def test_a_stream_that_does_not_draw_the_listed_outcomes_independently_is_notice
     verdict = verify(SHARP, run)
     assert verdict.kind == "HYPOTHESIS_FAILED" and "drawn" in str(verdict)
     assert any("independent" in said or "listed outcomes" in said for said in audit(problem))
+
+
+class Shared:
+    """The draws of a few runs, handed out to many."""
+
+    def __init__(self, stream, pick):
+        self._stream, self._pick = stream, pick
+
+    def draw(self, steps):
+        return self._pick(self._stream.draw(steps))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FiveStreams(Corner):
+    def noise(self, batch=1, seed=0, first=0):
+        return Shared(super().noise(min(batch, 5), seed, first), lambda d: d[:, np.arange(batch) % d.shape[1]])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mirrored(Corner):
+    def noise(self, batch=1, seed=0, first=0):
+        half = super().noise(-(-batch // 2), seed, first)
+        return Shared(half, lambda d: np.concatenate([d, -d], axis=1)[:, :batch])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class UphillInABatch(Corner):
+    """The first of forty runs has the right gradient."""
+
+    def stochastic_gradient(self, x, draw):
+        g = super().stochastic_gradient(x, draw)
+        return np.where(np.arange(40)[:, None] > 0, -g, g) if x.shape == (40, 1) else g
+
+
+@pytest.mark.parametrize("noise", [SIGNS, EntryNoise(0.3)], ids=["signs", "normal"])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(FiveStreams, "drawn"), (Mirrored, "drawn"), (UphillInABatch, "played"), (Corner, None)]
+)
+def test_runs_that_are_not_each_their_own_are_noticed(kind, name, noise):
+    problem = kind(np.array([0.5]), noise, 0.5)
+    run = seeded(adagrad(Diagonal((1,)), 0.7, 1e-6, Box(1.0)), problem, np.zeros(1), 100, seeds=40)
+    verdict = verify(SHARP, run)
+    assert verdict.evidence.get("assumption") == name and (verdict.kind == "HYPOTHESIS_FAILED") == (name is not None)
+
+
+def test_equal_runs_are_counted_against_what_chance_makes_equal():
+    signs = np.where(np.random.default_rng(0).random((60, 30, 1)) < 0.5, -1.0, 1.0)
+    assert copies(signs, 0.5) == "" and copies(signs[:3], 0.5) == ""  # of three steps many runs are equal
+    twins = np.concatenate([signs, signs[:, :2]], axis=1)
+    assert copies(twins, 0.5) == "2 pairs of runs share all of their draws" and copies(twins, 1.0) == ""
+    normal = np.random.default_rng(0).standard_normal((100, 30, 2))
+    assert copies(normal[:1]) == "" and copies(normal[:1, :1]) == ""  # one step does not show how often draws are equal
+    assert copies(normal) == "" and "1 pairs" in copies(np.concatenate([normal, normal[:, :1]], axis=1))
 
 
 def test_an_honest_stream_passes_and_the_statistics_are_those_of_the_definition():

@@ -186,3 +186,34 @@ def test_a_start_that_is_the_minimiser_is_said_and_nothing_is_predicted(call, tm
     assert status == 0 and "predicted" in out
     status, _, said = call(file, "--loss", "squared_error", "--run", "5")
     assert status == 2 and "the start is the minimiser" in said
+
+
+def test_a_ridge_beyond_all_squares_gives_numbers(call, problem):
+    status, out, err = call(problem[0], "--alpha", "1e300")
+    assert status == 0 and err == "" and "nan" not in out
+
+
+def test_words_say_what_a_bound_is_of_and_where_it_promises_less_than_the_start_has(call, problem):
+    out = call(problem[0], "--horizon", "10")[1]
+    assert "* bound: of E f(mean of the iterates) - min" in out and "promises less than the start has" in out
+    assert "promises less" not in call(problem[0], "--horizon", "1000000000")[1]
+
+
+def test_a_prediction_and_a_choice_that_differ_are_reconciled(call, problem):
+    said = {name: call(problem[0], *argv)[1] for name, argv in (("one", ("--memory-limit", "1")), ("all", ()))}
+    assert "the two differ" not in said["one"]  # of one structure there is nothing to differ about
+    predicted = said["all"].split("predicted: ")[1].split(",")[0]
+    chosen = said["all"].split("chosen: ")[1].split(";")[0]
+    assert ("the two differ" in said["all"]) == (predicted != chosen)
+
+
+def test_names_of_losses_and_structures_that_do_not_exist_are_refused_with_the_ones_that_do(call, problem):
+    status, out, err = call(problem[0], "--loss", "least_squares")
+    assert status == 2 and out == "" and "squared_error" in err
+    X, y = np.eye(3), np.array([1.0, -1.0, 1.0])
+    with pytest.raises(ValueError, match=r"loss must be one of .*'logistic'.*got 'hinge'"):
+        from_arrays(X, y, "hinge")
+    assert from_arrays(X, y, "squared_error").value(np.zeros(3)) == from_arrays(X, y, "least_squares").value(
+        np.zeros(3)
+    )
+    assert from_arrays(X, y, "log_loss").value(np.zeros(3)) == from_arrays(X, y, "logistic").value(np.zeros(3))

@@ -203,6 +203,13 @@ def test_a_row_of_numbers_is_no_header(write, content):
     assert data.names is None and len(data.y) == 2 and not data.note
 
 
+def test_a_row_whose_features_happen_to_count_is_a_row_when_its_label_does_not(write):
+    """A label of 1 in column 0, features 1 and 2: pandas would have written 0, 1, 2."""
+    for first, rows in ((b"1", 3), (b"0", 2), (b"kind", 2)):
+        data = read_csv(write("data.csv", first + b",1,2\n1,1,0\n2,3,4\n"), label_column=0)
+        assert len(data.y) == rows and (data.names is None) == (rows == 3)
+
+
 def test_who_knows_better_says_whether_there_is_a_header(write):
     content = b"0,1,2\n1,2,0\n3,4,1\n"
     assert len(read_csv(write("a.csv", content), header=False).y) == 3

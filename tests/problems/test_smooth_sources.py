@@ -69,6 +69,13 @@ def test_a_data_set_of_scikit_learn_is_standardised_and_audited():
     [
         (lambda: from_arrays(X, Y, "hinge"), ValueError, "loss must be one of"),
         (lambda: from_arrays(X, Y[:-1]), ValueError, "X must be"),
+        (
+            lambda: from_arrays(np.ones((0, 3)), np.ones(0), "squared_error"),
+            ValueError,
+            "at least one row and one column",
+        ),
+        (lambda: from_arrays(np.ones((3, 0)), np.ones(3), "huber"), ValueError, "at least one row and one column"),
+        (lambda: from_arrays(X, Y, "mse"), ValueError, "loss must be one of .*'least_squares'.*got 'mse'"),
         (lambda: from_arrays(X, np.arange(30)), ValueError, "two classes"),
         (lambda: from_arrays(X, Y, "softmax"), ValueError, "dense features"),
         (lambda: from_arrays(X * np.nan, Y), ValueError, "not finite"),

@@ -92,6 +92,12 @@ def test_the_checker_shares_no_code_with_the_producer(name):
         ([], "JSON object"),
         (changed(format="theory-certificate/0"), "format"),
         (changed(claim="true"), "claim"),
+        (changed(claim=[]), r"the claim is \[\], this checker knows psd"),
+        (changed(claim={}), r"the claim is \{\}, this checker knows psd"),
+        (changed(claim=None), "the claim is None"),
+        (changed(format=[]), r"the format is \[\]"),
+        (changed(witness=[]), "witness is not a JSON object"),
+        (changed(claim="inequality", inputs={"terms": [{"name": [], "value": 1}], "bound": 2}, witness={}), "name"),
         (changed(inputs=3), "inputs is not"),
         (changed(inputs={}), "A is not"),
         (changed(inputs={"A": []}), "A is not"),
@@ -151,3 +157,48 @@ def test_numbers_are_read_exactly_and_never_rounded(text, value):
 
 def test_the_interpreters_own_reader_would_round():
     assert float.fromhex("0x1.fffffffffffff8p0") == 2.0
+
+
+MALFORMED = (
+    None,
+    [],
+    {},
+    3,
+    "x",
+    "",
+    True,
+    [[]],
+    [[1], [2, 3]],
+    {"A": 1},
+    -1,
+    "1/0",
+    1.5,
+    [None],
+    [[None]],
+    [{}],
+    {"a": {}},
+)
+
+
+@pytest.mark.parametrize("claim", checker.RULES)
+def test_whatever_stands_where_an_object_is_expected_is_refused_with_words(claim):
+    """No other error leaves the checker, so that the command says invalid and never shows a traceback."""
+    keys = ("A", "B", "value", "terms", "parts", "bound", "matrices", "labels", "groups", "x")
+    whole = [
+        {"format": checker.FORMAT, "claim": claim, "inputs": b, "witness": w} for b in MALFORMED for w in MALFORMED
+    ]
+    parts = [{**whole[0], "inputs": {key: b}, "witness": {key: b}} for key in keys for b in MALFORMED]
+    for document in [*MALFORMED, *whole, *parts]:
+        with pytest.raises(checker.CertificateError, match=r"\w"):
+            checker.check(document)
+
+
+@pytest.mark.parametrize(
+    "document", [[], {}, None, changed(claim=[]), changed(claim={}), changed(inputs=[]), changed(witness=3)]
+)
+def test_a_file_of_another_shape_is_invalid_with_status_one_and_no_traceback(document, tmp_path, capsys):
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(document))
+    assert checker.main([str(path)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith(f"invalid  {path}: ") and said.err == ""

@@ -23,7 +23,7 @@ import numpy as np
 
 from convex.theorems.stochastic.constants import majorant, structure_of
 from convex.theorems.stochastic.runs import StochasticRun
-from convex.theorems.stochastic.visited import moments
+from convex.theorems.stochastic.visited import moments, weight
 from problems.operators.ritz import largest_ritz
 from structures.base import Structure
 
@@ -79,7 +79,7 @@ def _faults(run: StochasticRun, u: np.ndarray, v: np.ndarray) -> BregmanFaults: 
 
 def _needed(run: StochasticRun) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """At every point: what comes after it, x*, and the points of (F1) and (F2), on which the proofs rest."""
-    for t, b in _in_chunks(run, *moments(run, PAIRS * _weight(run))):
+    for t, b in _in_chunks(run, *moments(run, PAIRS * weight(run))):
         y, solution = run.points[t, b], run.problem.solution
         drop = structure_of(run).factor(majorant(run)).apply(-1, run.problem.gradient(y))
         ends = [_after(run, t, b), y - drop]
@@ -92,7 +92,7 @@ def _needed(run: StochasticRun) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def _neighbours(run: StochasticRun) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """At some of the points: iterates and answers before and after, and the way back from what comes after."""
-    t, b = moments(run, PAIRS * _weight(run))
+    t, b = moments(run, PAIRS * weight(run))
     some = np.unique(np.linspace(0, len(t) - 1, min(len(t), SOME)).astype(int))
     for step, path in _in_chunks(run, t[some], b[some]):
         y = run.points[step, path]
@@ -109,14 +109,8 @@ def _after(run: StochasticRun, t: np.ndarray, b: np.ndarray) -> np.ndarray:  # (
     return np.where(_wide(t < last, end), run.points[np.minimum(t + 1, last), b], end)
 
 
-def _weight(run: StochasticRun) -> int:
-    """Numbers that one evaluation of f takes: parameters, and samples where it is a sum over them."""
-    composite = getattr(run.problem, "composite", None)
-    return run.problem.dim + (0 if composite is None else composite.samples)
-
-
 def _in_chunks(run: StochasticRun, t: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    size = max(1, CHUNK // (PAIRS * _weight(run)))
+    size = max(1, CHUNK // (PAIRS * weight(run)))
     for begin in range(0, len(t), size):
         yield t[begin : begin + size], b[begin : begin + size]
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from convex.theorems.stochastic.constants import comparator, structure_of
 from convex.theorems.stochastic.runs import StochasticRun, is_accelerated
+from convex.theorems.stochastic.visited import heights
 from problems.domains.facts import smallest_multiplicity
 from structures.commutative import Commutative
 
@@ -67,9 +68,11 @@ def value_rounding(run: StochasticRun) -> float:
     """Rounding of f at the points of the run: sums of as many terms as there are parameters, which may cancel."""
     f, shape = run.problem, run.problem.shape
     given = [] if f.solution is None else [np.asarray(f.solution)[None]]
-    points = np.concatenate([run.points.reshape(-1, *shape), run.iterates[-1], run.answers[-1], *given])
+    others = np.concatenate([run.iterates[-1], run.answers[-1], *given])
+    largest = max(float(np.max(np.abs(values))) for values in (heights(run), f.value(others)))
+    points = np.concatenate([run.points.reshape(-1, *shape), others])
     squares = float(np.max(np.sum(np.square(points), axis=tuple(range(1, points.ndim)))))
-    return 64.0 * UNIT * (f.dim + 4) * (float(np.max(np.abs(f.value(points)))) + f.smoothness * squares)
+    return 64.0 * UNIT * (f.dim + 4) * (largest + f.smoothness * squares)
 
 
 def _scale(run: StochasticRun) -> np.ndarray | float:  # (T, 1) or 1

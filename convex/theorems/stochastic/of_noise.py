@@ -19,9 +19,10 @@ import numpy as np
 from convex.theorems.stochastic import constants
 from convex.theorems.stochastic.of_run import LOOSE, guarded
 from convex.theorems.stochastic.runs import StochasticRun
-from convex.theorems.stochastic.visited import apart, noises, own_noise
+from convex.theorems.stochastic.visited import apart, cancelled, noises, own_noise, slopes
 from problems.operators import SymmetricOperator
 from problems.smooth.drawn import above_rounding, excess, known_variance
+from theory.statistics import e_process
 from theory.theorem import Check
 
 __all__ = ["NOISE", "UNBIASED"]
@@ -29,8 +30,9 @@ __all__ = ["NOISE", "UNBIASED"]
 MANY = 4000  # draws at one point, where outcomes cannot be listed
 PLACES = 8  # points where they are drawn
 BLOCKS = 16  # of the run's steps, each with a mean of its own
+BLIND = 1e-12  # relative: along a smaller eigenvalue W sees nothing
 LARGEST = 200  # parameters beyond which no covariance is formed
-ERRORS = 8.0  # standard errors of a mean that are forgiven
+REFUTING = 1e13  # evidence against a mean: chance alone reaches it with probability 1e-13 (Ville's inequality)
 TINY = float(np.finfo(float).tiny)
 
 
@@ -53,7 +55,7 @@ def _listed_bias(run: StochasticRun) -> float:
     for noise, probabilities, exact in noises(run):
         off = max(off, float(np.max(np.abs(np.tensordot(probabilities, noise, axes=(0, 0))))))
         size = max(size, float(np.max(np.abs(noise))), float(np.max(np.abs(exact))))
-    return off / size
+    return max(0.0, off - cancelled(run)) / size
 
 
 def _sampled_bias(run: StochasticRun, covariance: SymmetricOperator) -> float:
@@ -62,7 +64,7 @@ def _sampled_bias(run: StochasticRun, covariance: SymmetricOperator) -> float:
     worst = 0.0
     for k, point in enumerate(apart(run, PLACES)):
         noise, exact = _sample(run, point, k)
-        flat = above_rounding(noise, noise + exact).reshape(MANY, -1)
+        flat = above_rounding(noise, noise + exact, cancelled(run)).reshape(MANY, -1)
         spread = np.full(run.problem.dim, covariance.norm_bound) if variance is None else variance
         worst = max(worst, excess(flat.T, MANY * spread))
     return worst
@@ -71,7 +73,7 @@ def _sampled_bias(run: StochasticRun, covariance: SymmetricOperator) -> float:
 def _own_bias(run: StochasticRun, covariance: SymmetricOperator) -> float:
     """`excess` of Σ<w_t, ξ_t> over the run, for w_t = ∇f(y_t), and w_t = y_t - x*."""
     variance, noise = known_variance(covariance), own_noise(run)
-    weights = [run.problem.gradient(run.points)]
+    weights = [slopes(run)]
     if run.problem.solution is not None:
         weights.append(run.points - constants.comparator(run))
     return max(excess(np.sum(noise * w.reshape(noise.shape), axis=-1).reshape(-1), variance(w)) for w in weights)
@@ -90,6 +92,9 @@ UNBIASED = guarded("unbiased", r"\mathbb E[g(y, \omega)] = \nabla f(y)", _unbias
 def _noise(run: StochasticRun) -> Check:
     if run.exact:
         return Check(True, inf, "there is no noise")
+    if run.noise is None and run.problem.outcomes() is None and run.problem.noise_covariance(run.domain) is None:
+        where = "on the whole space: keep the iterates in a domain" if run.domain is None else "in the domain"
+        return Check(False, -1.0, f"no covariance is declared {where}, and outcomes are too many to be listed")
     sigma = constants.noise_trace(run)
     tests = [] if run.problem.outcomes() is None else [_visited_noise(run)]
     if not run.enumerated:  # what was not visited could have been
@@ -115,18 +120,20 @@ def _declared_noise(run: StochasticRun) -> float | None:
     declared, K = run.problem.noise_covariance(run.domain), constants.structure_of(run)
     if declared is None or K.dim > LARGEST:
         return None
-    W, Sigma = constants.noise_majorant(run), np.asarray(declared.dense())
-    inverse = K.dense(K.factor(W).power(-1))
-    total = float(np.trace(Sigma))
-    unseen = total - float(np.sum((K.dense(W) @ inverse) * Sigma))
-    return float(np.sum(inverse * Sigma)) if unseen <= LOOSE * total else inf
+    Sigma = np.asarray(declared.dense())
+    # W⁻¹W is the identity up to the condition number of W only: what W sees is read off its eigenvectors.
+    values, vectors = np.linalg.eigh(K.dense(constants.noise_majorant(run)))
+    along = np.sum(vectors * (Sigma @ vectors), axis=0)
+    seen = values > BLIND * max(float(values[-1]), 0.0)
+    unseen, total = float(np.sum(along[~seen])), float(np.trace(Sigma))
+    return float(np.sum(along[seen] / values[seen])) if unseen <= LOOSE * total else inf
 
 
 def _sampled_noise(run: StochasticRun) -> float:
-    """What `MANY` draws at a few points say of <Cov, W⁻¹>, less eight standard errors."""
+    """What `MANY` draws at a few points say of <Cov, W⁻¹>."""
     factor = constants.structure_of(run).factor(constants.noise_majorant(run))
-    energies = [factor.quad(-1, _sample(run, x, k)[0]) for k, x in enumerate(apart(run, PLACES))]
-    return max(float(np.mean(e) - ERRORS * np.std(e) / MANY**0.5) for e in energies)
+    places = enumerate(apart(run, PLACES))
+    return max(_surely(run, factor.quad(-1, _sample(run, x, k)[0])) for k, x in places)
 
 
 def _own_energy(run: StochasticRun) -> float:
@@ -134,7 +141,19 @@ def _own_energy(run: StochasticRun) -> float:
     K = constants.structure_of(run)
     energy = K.factor(constants.noise_majorant(run)).quad(-1, K.unflatten(own_noise(run)))
     blocks = np.array_split(energy, min(BLOCKS, run.horizon))
-    return max(float(np.mean(e) - ERRORS * np.std(e) / e.size**0.5) for e in blocks)
+    return max(_surely(run, block.reshape(-1)) for block in blocks)
+
+
+def _surely(run: StochasticRun, energies: np.ndarray) -> float:  # (n,) each with mean at most σ, given those before
+    """Their mean where it refutes that they have a mean of at most σ, else no more than σ.
+
+    Wealth of bets against σ: it needs no variance, which a single step does not show and heavy tails hide.
+    """
+    sigma, mean = constants.noise_trace(run), float(np.mean(energies))
+    if sigma <= TINY or not np.all(np.isfinite(energies)):
+        return mean if mean > sigma else sigma
+    wealth = float(np.max(e_process(energies / (sigma * (1.0 + LOOSE)), 1.0)))
+    return mean if wealth >= REFUTING else min(mean, sigma)
 
 
 NOISE = guarded(

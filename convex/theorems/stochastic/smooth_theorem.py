@@ -19,8 +19,9 @@ import numpy as np
 
 from convex.theorems.stochastic import constants
 from convex.theorems.stochastic.budget import growth_rounding, relative, step_rounding, value_rounding
-from convex.theorems.stochastic.of_problem import OPTIMAL
+from convex.theorems.stochastic.of_problem import vanishing
 from convex.theorems.stochastic.runs import StochasticRun
+from convex.theorems.stochastic.visited import heights
 from theory.theorem import Kind, Theorem
 
 __all__ = ["Ingredients", "SmoothTheorem"]
@@ -59,7 +60,7 @@ class SmoothTheorem(Theorem):
         return Ingredients(Lambda, sigma, D**2 / (2.0 * eta) + eta, run.horizon**0.5, damping + _gaps(run))
 
     def measured(self, run: StochasticRun) -> np.ndarray:  # (B,)
-        return np.mean(run.problem.value(run.points), axis=0) - least(run)
+        return np.mean(heights(run), axis=0) - least(run)
 
     def bound(self, run: StochasticRun) -> float:
         return self.total(self.ingredients(run)) / run.horizon
@@ -100,9 +101,8 @@ def minimiser_error(run: StochasticRun) -> float:
     solution = constants.comparator(run)
     axes = tuple(range(-len(run.problem.shape), 0))
     far = np.max(np.sqrt(np.sum((run.iterates - solution) ** 2, axis=axes)))
-    slopes = run.problem.gradient(np.concatenate([solution[None], run.points.reshape(-1, *run.problem.shape)]))
-    there, largest = np.sqrt(np.sum(slopes[0] ** 2)), np.max(np.abs(slopes))
-    return float(min(there, OPTIMAL * largest * run.problem.dim**0.5) * far)
+    there = np.sqrt(np.sum(run.problem.gradient(solution) ** 2))
+    return float(min(there, vanishing(run) * run.problem.dim**0.5) * far)
 
 
 def _gaps(run: StochasticRun) -> float:

@@ -29,6 +29,7 @@ from convex.theorems.stochastic.of_noise import NOISE, UNBIASED
 from convex.theorems.stochastic.of_problem import BELOW, SMOOTH
 from convex.theorems.stochastic.of_run import DRAWN, ONE_RATE, PLAYED, STEEPEST, WELL_STRUCTURED
 from convex.theorems.stochastic.runs import StochasticRun
+from convex.theorems.stochastic.visited import slopes
 from theory.citation import Citation
 from theory.theorem import Example, Kind, Theorem
 
@@ -54,7 +55,7 @@ class SteepestDescentRate(Theorem):
 
     def measured(self, run: StochasticRun) -> np.ndarray:  # (B,)
         K = constants.structure_of(run)
-        return np.mean(K.dual_norm(run.problem.gradient(run.points)), axis=0)
+        return np.mean(K.dual_norm(slopes(run)), axis=0)
 
     def bound(self, run: StochasticRun) -> float:
         return _bound(run, 0.0)

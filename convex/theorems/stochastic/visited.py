@@ -10,16 +10,54 @@ Source: derived here (docs/proofs/stochastic.md#what-is-checked).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from math import prod
 
 import numpy as np
 
 from convex.theorems.stochastic.runs import StochasticRun
 from problems.smooth.drawn import above_rounding
 
-__all__ = ["apart", "moments", "noises", "own_noise"]
+__all__ = ["apart", "cancelled", "heights", "moments", "noises", "own_noise", "slopes", "weight"]
 
 MOST = 20_000_000  # numbers that one check may look at
 CHUNK = 1_000_000  # numbers at once
+AT_ONCE = 4_000_000  # numbers that f is evaluated with at once
+
+
+# Several hypotheses, both sides and the budget need them, and each costs as much as the rest of a verdict together.
+
+
+@lru_cache(maxsize=2)
+def slopes(run: StochasticRun) -> np.ndarray:  # -> (T, B, *shape)
+    """∇f(y_t)."""
+    return np.concatenate([run.problem.gradient(y) for y in _parts(run)]).reshape(run.points.shape)
+
+
+@lru_cache(maxsize=2)
+def heights(run: StochasticRun) -> np.ndarray:  # -> (T, B)
+    """f(y_t)."""
+    return np.concatenate([run.problem.value(y) for y in _parts(run)]).reshape(run.points.shape[:2])
+
+
+def _parts(run: StochasticRun) -> Iterator[np.ndarray]:
+    """The points in a row, as many at once as a value may take memory for."""
+    flat = run.points.reshape(-1, *run.problem.shape)
+    size = max(1, AT_ONCE // weight(run))
+    for begin in range(0, len(flat), size):
+        yield flat[begin : begin + size]
+
+
+def weight(run: StochasticRun) -> int:
+    """Numbers that one evaluation of f takes: parameters, and the scores of samples where it is a sum over them."""
+    composite = getattr(run.problem, "composite", None)
+    return run.problem.dim + (0 if composite is None else composite.samples * prod(run.problem.shape[:-1]))
+
+
+def cancelled(run: StochasticRun) -> float:
+    """The rounding of products with a point that cancel in a gradient, and leave it smaller than they are."""
+    far = float(np.max(np.sum(np.square(run.points), axis=tuple(range(2, run.points.ndim))))) ** 0.5
+    return 64.0 * float(np.finfo(np.float64).eps) * (run.problem.dim + 4) * run.problem.smoothness * far
 
 
 def moments(run: StochasticRun, numbers: int) -> tuple[np.ndarray, np.ndarray]:  # -> (k,), (k,)
@@ -65,11 +103,11 @@ def noises(run: StochasticRun) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndar
         wide = np.broadcast_to(y, (len(outcomes.draws), *y.shape))
         each = outcomes.draws[:, None]
         seen = run.problem.stochastic_gradient(wide, np.broadcast_to(each, (*wide.shape[:2], *each.shape[2:])))
-        yield above_rounding(seen - exact, exact), outcomes.probabilities, exact
+        yield above_rounding(seen - exact, exact, cancelled(run)), outcomes.probabilities, exact
 
 
 def own_noise(run: StochasticRun) -> np.ndarray:  # -> (T, B, d)
     """ξ_t of the run's own draws, 0 where it is rounding."""
     T, B = run.points.shape[:2]
-    noise = above_rounding(run.gradients - run.problem.gradient(run.points), run.gradients)
+    noise = above_rounding(run.gradients - slopes(run), run.gradients, cancelled(run))
     return noise.reshape(T, B, run.problem.dim)
