@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from experiments.cell import CellReport, execute_cell, one_thread
@@ -53,7 +53,7 @@ def run(
     ending: dict[str, object] = {}
     try:
         stream = closing(_reports(pending, store, jobs, progress))
-        with one_thread(), bar(len(pending), progress) as show, stream as arriving:
+        with one_thread(), _renewed_workers(), bar(len(pending), progress) as show, stream as arriving:
             for report in arriving:
                 reports.append(report)
                 show(report)
@@ -63,6 +63,14 @@ def run(
     except Exception as error:
         ending = {"broken": f"{type(error).__name__}: {error}"}
     return replace(_count(pending, reports, store), **ending)
+
+
+@contextmanager
+def _renewed_workers() -> Iterator[None]:
+    """No warning when joblib renews a worker whose memory has grown, as it does where torch is imported; nothing is lost."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+        yield
 
 
 def _reports(pending: Sequence[Planned], store: Store, jobs: int | None, progress: bool) -> Generator[CellReport]:
