@@ -15,19 +15,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.options import chosen, count, folder, stored, target
-from benchmarks.race.machine import machine
 from benchmarks.trained.claims_table import markdown
 from benchmarks.trained.files import tasks_in
 from benchmarks.trained.protocol import finite
-from benchmarks.trained.resume import Ledger
+from benchmarks.trained.resume import Ledger, resumed
 from experiments.spec import Result, quiet
 from experiments.suite._tasks import Task
 from experiments.suite._training import GRIDS
@@ -134,22 +131,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.show:
         print(markdown(options.show))
         return 0
-    torch.set_num_threads(1)
-    ledger = Ledger(options.json)
-    ledger.data.setdefault("machine", machine())
     wanted = chosen("--tasks", options.tasks, LAYERS)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # FNGD's first step without known samples
-            for name, task in tasks_in(options.data).items():
-                if name in wanted:
-                    examined(name, task, options, ledger)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    ledger.save()
-    print(markdown(ledger.data))
-    return 0
+
+    def work(ledger: Ledger) -> None:
+        for name, task in tasks_in(options.data).items():
+            if name in wanted:
+                examined(name, task, options, ledger)
+
+    return resumed(options.json, work, markdown)
 
 
 def examined(name: str, task: Task | str, options: argparse.Namespace, ledger: Ledger) -> None:

@@ -14,16 +14,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
-
-import torch
 
 from benchmarks.options import chosen, count, folder, stored, target
-from benchmarks.race.machine import machine
 from benchmarks.trained.files import tasks_in
 from benchmarks.trained.methods import METHODS
 from benchmarks.trained.protocol import Plan, measure
-from benchmarks.trained.resume import Ledger
+from benchmarks.trained.resume import Ledger, resumed
 from benchmarks.trained.table import markdown
 from experiments.suite._tasks import Task, digits_mlp
 
@@ -70,24 +66,16 @@ def main(arguments: list[str] | None = None) -> int:
     if options.show:
         print(markdown(options.show))
         return 0
-    torch.set_num_threads(1)
-    ledger = Ledger(options.json)
-    ledger.data.setdefault("machine", machine())
-    try:
-        methods, tasks = methods_of(options.methods), chosen_tasks(options)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # FNGD's first step without known samples; packages' own
-            for name, task in tasks.items():
-                if isinstance(task, str):
-                    print(f"{name}: {task}", file=sys.stderr)
-                else:
-                    measure(task, PLANS[name], methods, options.seeds, ledger)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    ledger.save()
-    print(markdown(ledger.data))
-    return 0
+
+    def work(ledger: Ledger) -> None:
+        methods = methods_of(options.methods)
+        for name, task in chosen_tasks(options).items():
+            if isinstance(task, str):
+                print(f"{name}: {task}", file=sys.stderr)
+            else:
+                measure(task, PLANS[name], methods, options.seeds, ledger)
+
+    return resumed(options.json, work, markdown)
 
 
 if __name__ == "__main__":

@@ -69,10 +69,12 @@ _LATER = MappingProxyType(
                 "muon",
                 "nesterov",
                 "one_sided_shampoo",
+                "rmsprop",
+                "sgd",
+                "sign_descent",
             ),
             "convex.adaptive",
         ),
-        **dict.fromkeys(("rmsprop", "sgd", "sign_descent"), "convex.adaptive"),
         **dict.fromkeys(
             ("adaptive_noise", "adaptive_smoothness", "choose_structure", "compare_structures"), "convex.smoothness"
         ),

@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Ledger"]
+import torch
+
+from benchmarks.race.machine import machine
+from experiments.files import write_synced
+
+__all__ = ["Ledger", "resumed"]
 
 
 class Ledger:
@@ -39,10 +47,24 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            with beside.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(self.data, indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            write_synced(beside, json.dumps(self.data, indent=1) + "\n")
             os.replace(beside, self.path)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def resumed(path: Path | None, work: Callable[[Ledger], None], table: Callable[[dict[str, Any]], str]) -> int:
+    """Do what the file at `path` does not have yet, on one thread, and print the table; 2 when `work` raises ValueError."""
+    torch.set_num_threads(1)
+    ledger = Ledger(path)
+    ledger.data.setdefault("machine", machine())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # FNGD's first step without known samples; packages' own
+            work(ledger)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    ledger.save()
+    print(table(ledger.data))
+    return 0

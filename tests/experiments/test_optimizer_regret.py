@@ -32,6 +32,15 @@ def test_on_the_cyclic_game_a_short_memory_exceeds_the_bound_and_a_second_moment
         assert (ratio > 0.7) == (run.params["method"] in ("Adam, fast", "AGD, fast")), run.params["method"]
 
 
+def test_the_bound_of_one_parameter_is_the_closed_form(stored):
+    for run in stored.where(game="cyclic"):
+        t = run.arrays["horizons"]
+        squares = np.cumsum(np.where(np.arange(t[-1]) % 3 == 0, 9.0, 1.0))[t - 1]
+        np.testing.assert_allclose(
+            run.arrays["bound"][:, 0], np.sqrt(2.0) * 2.0 * np.sqrt(squares), rtol=1e-12
+        )  # a sum
+
+
 def test_every_game_has_every_method_that_fits_and_the_best_rate_is_the_one_with_the_least_regret(stored):
     for name, shape in SHAPES.items():
         methods = {run.params["method"] for run in stored.where(game=name)}
