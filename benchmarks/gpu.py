@@ -17,7 +17,6 @@ With no device named it takes CUDA where there is one, at 4096 and 8192, and the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.options import save
 from benchmarks.race.machine import machine
 from convex.adaptive import Direct, Method
 from convex.adaptive.walk import walk
@@ -279,7 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
                 results["cells"].append(measured(name, n, dtype, options.device, options.steps))
                 print(line(results["cells"][-1]), flush=True)
                 if options.json:
-                    options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+                    save(options.json, results)
     return 0
 
 

@@ -15,7 +15,6 @@ method's formula. Packages that are not installed are named with the reason.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import warnings
@@ -23,7 +22,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.options import chosen, count, stored, target
+from benchmarks.options import chosen, count, save, stored, target
 from benchmarks.race.machine import machine
 from benchmarks.steps.clock import Timed, Turns, paired, ratios
 from benchmarks.steps.contestants import REFERENCE, Absent, Contestant, contestants, first_line
@@ -129,7 +128,7 @@ def all_of(
             for cell in results["cells"][len(results["cells"]) - len(cells) :]:
                 print(line(cell), file=sys.stderr, flush=True)
         if options.json:
-            options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            save(options.json, results)
 
 
 def line(cell: dict[str, Any]) -> str:

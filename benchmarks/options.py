@@ -1,6 +1,6 @@
 r"""What the command lines of the benchmarks share: whatever is wrong with them is said at once, with exit status 2.
 
-Each is a `type` of an argparse argument; `chosen` filters names by words.
+`count`, `folder`, `target` and `stored` are types of argparse arguments; `chosen` filters names by words; `save` writes results.
 
 Source: derived here.
 """
@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["chosen", "count", "folder", "stored", "target"]
+from experiments.files import write_synced
+
+__all__ = ["chosen", "count", "folder", "save", "stored", "target"]
 
 
 def count(text: str) -> int:
@@ -56,6 +58,17 @@ def stored(entry: str) -> Callable[[str], dict[str, Any]]:
         return found
 
     return results
+
+
+def save(path: Path, results: Any) -> None:
+    """Write the results as JSON under another name, then rename it: the file is whole at any instant."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write_synced(beside, json.dumps(results, indent=1) + "\n")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def chosen(flag: str, words: str | None, names: Iterable[str]) -> list[str]:

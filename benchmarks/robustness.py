@@ -9,7 +9,6 @@ r"""What each optimizer does where training goes wrong: probes of ours, torch's 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.options import chosen, stored, target
+from benchmarks.options import chosen, save, stored, target
 from benchmarks.robust.makers import OURS, PEERS
 from benchmarks.robust.models import Make, mlp
 from benchmarks.robust.page import markdown, page
@@ -63,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = matrix(makers, tuple(PROBES))
     found["versions"] = {name: version(name) for name in ("torch", "pytorch_optimizer") if find_spec(name)}
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        save(options.json, found)
     print(markdown(found))
     return 0
 

@@ -14,7 +14,6 @@ that their definition needs, and one Cholesky solution for each.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections.abc import Callable
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
-from benchmarks.options import count, stored, target
+from benchmarks.options import count, save, stored, target
 from benchmarks.race.machine import machine
 from benchmarks.steps.clock import Timed, Turns, paired
 from benchmarks.steps.table import short
@@ -184,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
         epochs = [epoch_ratios(name, 2 if options.quick else options.repeats) for name in names]
     results = {"machine": machine(), "epochs": epochs}
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        save(options.json, results)
     print(markdown(results))
     return 0
 

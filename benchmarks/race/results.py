@@ -5,11 +5,12 @@ Source: derived here.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from benchmarks.options import save
 
 __all__ = ["Cell", "Entry", "ProblemFacts", "Results"]
 
@@ -84,8 +85,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         """As JSON; numbers that are not finite become null."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_plain(asdict(self)), indent=1) + "\n")
+        save(path, _plain(asdict(self)))
 
 
 def _plain(value: Any) -> Any:

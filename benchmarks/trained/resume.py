@@ -6,7 +6,6 @@ Source: derived here.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -15,8 +14,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.options import save
 from benchmarks.race.machine import machine
-from experiments.files import write_synced
 
 __all__ = ["Ledger", "resumed"]
 
@@ -41,16 +40,9 @@ class Ledger:
         return entry
 
     def save(self) -> None:
-        """Write the file under another name, then rename it."""
-        if self.path is None:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            write_synced(beside, json.dumps(self.data, indent=1) + "\n")
-            os.replace(beside, self.path)
-        finally:
-            beside.unlink(missing_ok=True)
+        """Write the file, if there is one."""
+        if self.path is not None:
+            save(self.path, self.data)
 
 
 def resumed(path: Path | None, work: Callable[[Ledger], None], table: Callable[[dict[str, Any]], str]) -> int:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import optimizer_claims, optimizer_step, optimizer_training, robustness, training
+from benchmarks.options import save
 
 FILES = {
     optimizer_step: "cells", training: "epochs", robustness: "outcomes", optimizer_training: "tasks",
@@ -50,3 +51,12 @@ def test_files_that_are_missing_or_foreign_or_cannot_be_written_are_refused_befo
 )
 def test_numbers_and_words_that_choose_nothing_are_refused(module, arguments, said, capsys):
     assert said in refused(capsys, module, *arguments)
+
+
+def test_results_that_cannot_be_written_leave_the_file_before_as_it_was(tmp_path):
+    file = tmp_path / "deep" / "results.json"
+    save(file, {"cells": [1]})
+    with pytest.raises(TypeError):
+        save(file, {"cells": [object()]})
+    assert json.loads(file.read_text()) == {"cells": [1]}
+    assert [path.name for path in file.parent.iterdir()] == ["results.json"]
