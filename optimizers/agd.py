@@ -28,7 +28,18 @@ from optimizers.agd_update import (
     tensor_step,
     unguarded_step,
 )
-from optimizers.base import OptimizerBase, Options, eagerly, fraction, local, nonnegative, number, require_whole, wide
+from optimizers.base import (
+    OptimizerBase,
+    Options,
+    eagerly,
+    fraction,
+    local,
+    locals_of,
+    nonnegative,
+    number,
+    require_whole,
+    wide,
+)
 from optimizers.fused import Fused
 from optimizers.pieces import ENTRIES, SMALL, Packs
 from optimizers.saved import UNCHANGED, require_names, require_step, require_tensor
@@ -171,11 +182,8 @@ class AGD(OptimizerBase):
             self._look(params)
         for (t, scale, dtype), chosen in alike.items():
             c, sigma = coefficients(group, delta_of(group), t, scale)
-            part = _Part(
-                [local(params[i]) for i in chosen],
-                [local(grads[i], params[i]) for i in chosen],
-                [self.state[params[i]] for i in chosen],
-            )
+            own = [params[i] for i in chosen]
+            part = _Part(locals_of(own), locals_of([grads[i] for i in chosen], own), [self.state[p] for p in own])
             if not (fuse and self._fused(group, part, c, dtype)):
                 if fuse:  # something is not finite, or only the sum is not
                     self._look(params)
@@ -206,22 +214,24 @@ class AGD(OptimizerBase):
     def _alike(self, group: Options, params: list[Tensor]) -> dict[tuple[int, float, torch.dtype], list[int]]:
         """Positions of the parameters by the number of the step that they take now, σ before it, and precision."""
         found: dict[tuple[int, float, torch.dtype], list[int]] = {}
+        peaks = bool(group["amsgrad"])
         for i, p in enumerate(params):
             state = self.state[p]
             if not state:
                 state["step"], state["scale"] = 0, 1.0
                 for name in ("mean", "square"):
                     state[name] = torch.zeros_like(p, dtype=wide(p.dtype), memory_format=torch.preserve_format)
-            if group["amsgrad"] and "peak" not in state:
-                state["peak"] = state["square"] * state["scale"]  # switched on: the largest v from here on
-            elif not group["amsgrad"] and "peak" in state:
-                del state["peak"]
+            if ("peak" in state) != peaks:
+                if peaks:
+                    state["peak"] = state["square"] * state["scale"]  # switched on: the largest v from here on
+                else:
+                    del state["peak"]
             found.setdefault((state["step"] + 1, state["scale"], state["mean"].dtype), []).append(i)
         return found
 
     def _fused(self, group: Options, x: _Part, c: Coefficients, dtype: torch.dtype) -> bool:
         """Whether the step was taken: not when the sum of the squares of the gradients is not finite."""
-        statistics = [[local(state[name]) for state in x.states] for name in _names(group)]
+        statistics = [locals_of([state[name] for state in x.states]) for name in _names(group)]
         function = fused_step if group["guard"] else unguarded_step
         run = self.__dict__.setdefault("_compiled", {}).setdefault((function, dtype), Fused(function))
         return bool(run(torch.tensor(c, dtype=dtype), [x.params, x.grads], statistics))

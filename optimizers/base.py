@@ -17,8 +17,9 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
 from itertools import chain
+from operator import is_
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -26,19 +27,33 @@ from torch import Tensor
 from torch._C._nn import flatten_dense_tensors
 from torch.optim import Optimizer
 
-__all__ = ["OptimizerBase", "eagerly", "fraction", "local", "nonnegative", "number", "require_whole", "wide"]
+__all__ = [
+    "OptimizerBase",
+    "eagerly",
+    "fraction",
+    "local",
+    "locals_of",
+    "nonnegative",
+    "number",
+    "require_whole",
+    "wide",
+]
 
 Options = dict[str, Any]  # of one parameter group, by name
-PLAIN = (
-    Tensor,
-    torch.nn.Parameter,
-)  # what is surely no DTensor: to ask a tensor for an attribute that it lacks is slow
+# What is surely no DTensor: to ask a tensor for an attribute that it lacks is slow.
+PLAIN = frozenset({Tensor, torch.nn.Parameter})
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def eagerly(function: F) -> F:
     """The function, of which a compiled step makes no part of its graph."""
-    return torch.compiler.disable(function)  # pyright: ignore[reportReturnType]
+    outside = torch.compiler.disable(function)  # whose calls cost some microseconds
+
+    @wraps(function)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        return (outside if torch.compiler.is_compiling() else function)(*args, **kwargs)
+
+    return either  # pyright: ignore[reportReturnType]
 
 
 class OptimizerBase(Optimizer):
@@ -104,16 +119,26 @@ class OptimizerBase(Optimizer):
         A compiled step breaks its graph here, because what it depends on are numbers.
         """
         self.require_options()
-        shapes = self.__dict__.setdefault("_shapes", {})  # not an entry that torch copies or pickles
+        known = self.__dict__.setdefault("_shapes", {})  # not an entry that torch copies or pickles
+        grads, shapes = [p.grad for p in params], [p.shape for p in params]
+        seen = [(torch.strided, shape) for shape in shapes]
+        if (
+            [(g.layout, g.shape) for g in grads if g is not None] != seen
+            or list(map(known.get, map(id, params))) != shapes
+            or not (self.elementwise or PLAIN.issuperset(map(type, params)))
+        ):
+            self._require_each_usable(params, known)
+        self.require_finite(params)
+
+    def _require_each_usable(self, params: list[Tensor], known: dict[int, torch.Size]) -> None:
+        """Raise TypeError or ValueError for a gradient that is not dense or not of its parameter's shape; note new shapes."""
         for p in params:
-            g, shape = p.grad, p.shape
-            if g is not None and g.layout != torch.strided:
-                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {g.layout}.")
+            if p.grad is not None and p.grad.layout != torch.strided:
+                raise TypeError(f"{type(self).__name__} needs dense gradients, got one with layout {p.grad.layout}.")
             if not self.elementwise:
                 require_whole(p, type(self).__name__)
-            if (g is not None and g.shape != shape) or shapes.setdefault(id(p), shape) != shape:
-                self._resized(p, shapes)
-        self.require_finite(params)
+            if (p.grad is not None and p.grad.shape != p.shape) or known.setdefault(id(p), p.shape) != p.shape:
+                self._resized(p, known)
 
     def _resized(self, p: Tensor, shapes: dict[int, torch.Size]) -> None:
         """Raise ValueError for a gradient or a state of another shape; note the new one when there is no state."""
@@ -134,14 +159,12 @@ class OptimizerBase(Optimizer):
         """Raise ValueError when an option of a group was changed to what is not allowed."""
         allowed = self.__dict__.setdefault("_allowed", {})  # not an entry that torch copies or pickles
         for group in self.param_groups:
-            values = [value for name, value in group.items() if name != "params"]
+            values = list(group.values())
             last = allowed.get(id(group), ())
-            # A tensor, such as a learning rate for a compiled step, is changed in place.
-            if len(last) != len(values) or any(
-                a is not b or isinstance(b, Tensor) for a, b in zip(last, values, strict=True)
-            ):
+            if len(last) != len(values) or not all(map(is_, last, values)):
                 self.check(group)
-                allowed[id(group)] = values
+                # A tensor, such as a learning rate for a compiled step, is changed in place: it is looked at each time.
+                allowed[id(group)] = () if any(isinstance(value, Tensor) for value in values) else values
 
     def require_finite(self, params: list[Tensor]) -> None:
         """Raise unless every gradient and its square are finite. One pass over the gradients, one transfer from a GPU."""
@@ -276,6 +299,13 @@ def local(t: Tensor, like: Tensor | None = None) -> Tensor:
     if placements is not None and getattr(t, "placements", placements) != placements:
         t = t.redistribute(placements=placements)  # pyright: ignore[reportAttributeAccessIssue]
     return t.to_local() if hasattr(t, "to_local") else t  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def locals_of(tensors: list[Tensor], like: list[Tensor] | None = None) -> list[Tensor]:
+    """What of each tensor lives here."""
+    if PLAIN.issuperset(map(type, tensors)):
+        return tensors
+    return [local(t, other) for t, other in zip(tensors, like or tensors, strict=True)]
 
 
 def length_of(tensors: list[Tensor]) -> float:

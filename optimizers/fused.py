@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from operator import is_
+from itertools import chain
+from operator import attrgetter, is_
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -20,6 +21,7 @@ __all__ = ["Fused"]
 
 Layout = tuple[torch.Size, tuple[int, ...], torch.dtype, torch.device]
 Compiled = Callable[..., tuple[Tensor]]
+KIND = attrgetter("shape", "dtype")
 
 
 class _Call(NamedTuple):
@@ -43,9 +45,10 @@ class Fused:
 
     def __call__(self, numbers: Tensor, others: list[list[Tensor]], kept: list[list[Tensor]]) -> Tensor:
         """What the function returns. Raises what the compiler raises when there is none."""
-        given, own = [t for each in others for t in each], [t for each in kept for t in each]
-        seen = [(t.shape, t.stride(), t.dtype, t.get_device()) for t in given]
-        places = [t.data_ptr() for t in own]
+        given, own = list(chain.from_iterable(others)), list(chain.from_iterable(kept))
+        # Without a loop in Python: there may be hundreds of small tensors.
+        seen = [*map(Tensor.stride, given), *map(KIND, given), *map(Tensor.get_device, given)]
+        places = list(map(Tensor.data_ptr, own))
         last = self._last
         if last is None or last.places != places or last.others != seen or not all(map(is_, last.kept, own)):
             layouts = tuple([(t.shape, t.stride(), t.dtype, t.device) for t in (numbers, *given, *own)])

@@ -22,10 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optimizers.base import OptimizerBase, Options, eagerly, length_of, wide
+from optimizers.base import OptimizerBase, Options, eagerly, length_of, local, wide
 from optimizers.kronecker_options import check_options, described, fits, uneven
 from optimizers.kronecker_step import Block, host_lists, move, preconditioned
-from optimizers.matrices import Bucket, Cell, Piece, keep_fitting, local, matrix_shape, splits, whole
+from optimizers.matrices import Bucket, Cell, Piece, keep_fitting, matrix_shape, splits, whole
 from optimizers.packs import Pack, packed
 from optimizers.roots import root_rule
 from optimizers.roots.rules import Side

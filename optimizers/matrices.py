@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil, prod
+from operator import getitem, is_
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Bucket", "Cell", "Piece", "keep_fitting", "local", "matrix_shape", "splits", "whole"]
+from optimizers.base import PLAIN
+
+__all__ = ["Bucket", "Cell", "Piece", "keep_fitting", "matrix_shape", "splits", "whole"]
 
 State = dict[str, Any]
 
@@ -36,14 +40,9 @@ def splits(size: int, largest: int) -> list[slice]:
     return [slice(i, min(i + block, size)) for i in range(0, size, block)]
 
 
-def local(p: Tensor) -> Tensor:
-    """The memory of a parameter that is replicated over processes; any other tensor as it is."""
-    return p.to_local() if hasattr(p, "to_local") else p  # pyright: ignore[reportAttributeAccessIssue]
-
-
 def whole(g: Tensor) -> Tensor:
     """A replicated gradient, summed over processes if it is still to be; any other tensor as it is."""
-    return g.full_tensor() if hasattr(g, "full_tensor") else g  # pyright: ignore[reportAttributeAccessIssue]
+    return g.full_tensor() if type(g) not in PLAIN and hasattr(g, "full_tensor") else g  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass
@@ -61,12 +60,12 @@ class Bucket:
     def device(self) -> torch.device:
         return self.params[0].device
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int, int]:
         """(b, m, n)."""
         return len(self.params), *matrix_shape(self.params[0].shape)
 
-    @property
+    @cached_property
     def numel(self) -> int:
         return prod(self.shape)
 
@@ -142,7 +141,10 @@ class Cell:
 
     def current(self) -> bool:
         """Whether the states still hold the views of these stacks."""
-        return all(state[key][number] is view for state, key, number, view in self.bound)
+        if not self.bound:
+            return True
+        states, keys, numbers, views = zip(*self.bound, strict=True)
+        return all(map(is_, map(getitem, map(getitem, states, keys), numbers), views))
 
 
 def _entry(state: State, key: str, number: int) -> Tensor | None:

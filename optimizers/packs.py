@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 import torch
@@ -83,10 +85,9 @@ class Pack:
 
     def current(self, states: Any) -> bool:
         """Whether the states of the parameters are these, and still hold the views."""
-        return all(states.get(p) is state for p, state in zip(self.owners, self.states, strict=True)) and all(
-            state.get(name) is view
-            for name, views in self.views.items()
-            for state, view in zip(self.states, views, strict=True)
+        # Without a loop in Python: there may be hundreds of small parameters.
+        return all(map(is_, map(states.get, self.owners), self.states)) and all(
+            all(map(is_, map(dict.get, self.states, repeat(name)), views)) for name, views in self.views.items()
         )
 
 

@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 
-from structures.arrays import Array, dtype_name, namespace, require_finite, sym, to_numpy, tolerance, widen
+from structures.arrays import Array, all_finite, dtype_name, namespace, require_finite, sym, to_numpy, tolerance, widen
 
 __all__ = ["NotPositiveError", "clip_to_psd", "eigh", "inverse_root", "matrix_power", "rank_floor", "values_power"]
 
@@ -51,8 +51,7 @@ def eigh(A: Array) -> tuple[Array, Array]:  # (..., n, n) -> (..., n), (..., n, 
 
 def _finite(values: Array, vectors: Array) -> bool:
     """False for what MKL returns, without an error, for some finite matrices of low rank in single precision: NaN."""
-    xp = namespace(values)
-    return bool(xp.all(xp.isfinite(values))) and bool(xp.all(xp.isfinite(vectors)))
+    return all_finite(values) and all_finite(vectors)
 
 
 def _eigh_again_in_double(S: Array) -> tuple[Array, Array]:

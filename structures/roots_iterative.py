@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from structures.arrays import Array, asarray_like, eye, namespace, sym
+from structures.arrays import Array, all_finite, asarray_like, eye, namespace, sym
 from structures.roots import clip_to_psd, eigh, rank_floor, values_power
 
 __all__ = ["Refreshed", "TrackedRoot", "fresh_root", "newton_schulz_root", "refresh_root"]
@@ -117,8 +117,8 @@ def _predicted(state: TrackedRoot, B: Array) -> Array | None:
     moved = x[..., :, None] * (B - state.statistic) * x[..., None, :]
     y = 1.0 / x
     X = state.root - moved / (y[..., :, None] + y[..., None, :])
-    safe = xp.all(xp.isfinite(X)) & xp.all(_diagonal_of(B) > 0) & xp.all(_diagonal_of(X) > 0)
-    return X if bool(safe) else None
+    positive = xp.all(_diagonal_of(B) > 0) & xp.all(_diagonal_of(X) > 0)
+    return X if bool(positive) and all_finite(X) else None
 
 
 def _pushed(X: Array, correction: Array | None, B: Array) -> Array:
@@ -131,7 +131,7 @@ def _pushed(X: Array, correction: Array | None, B: Array) -> Array:
     size = xp.sum(change * change, axis=(-2, -1), keepdims=True)
     share = -xp.sum(r * change, axis=(-2, -1), keepdims=True) / xp.where(size > 0, size, xp.ones_like(size))
     pushed = X + share * correction
-    return pushed if bool(xp.all(xp.isfinite(pushed)) & xp.all(_diagonal_of(pushed) > 0)) else X
+    return pushed if bool(xp.all(_diagonal_of(pushed) > 0)) and all_finite(pushed) else X
 
 
 def _newton(B: Array, X: Array, tol: float, most: int) -> tuple[Array | None, int]:

@@ -21,7 +21,7 @@ import numpy as np
 from convex.solvers.path import Path
 from convex.solvers.sampling import IndexStream, probabilities
 from problems.composite import Composite
-from structures.arrays import Array, asarray_like, dtype_name, namespace, own, require_finite, require_shape
+from structures.arrays import Array, all_finite, asarray_like, dtype_name, namespace, own, require_finite, require_shape
 
 __all__ = ["Snapshot", "Solver", "columns", "require_step", "resolved_length"]
 
@@ -82,7 +82,7 @@ class Solver(ABC):
         xp, nowhere = namespace(x0), np.zeros(x0.shape[0], dtype=bool)
         points, values, restarts = [x0], [problem.value(x0)], [nowhere]
         for x, restarted, value in snapshots:
-            if not bool(xp.all(xp.isfinite(x))):
+            if not all_finite(x):
                 raise FloatingPointError(
                     f"{self} left the finite numbers at snapshot {len(points)}: its step is too large."
                 )

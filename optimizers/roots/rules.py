@@ -28,13 +28,14 @@ from optimizers.roots.exact import half_root, ridge_of
 from optimizers.roots.products import (
     accumulate,
     add_gram,
+    polynomial,
     probes,
     ridged_gram,
     scaled_identity,
     symmetric_product,
     transposed,
 )
-from optimizers.roots.series import dynamic_beta2, one_sided_step, symmetric_half
+from optimizers.roots.series import binomial, dynamic_beta2, scaled
 
 __all__ = ["CERTIFICATE", "KEPT", "RULES", "Rule", "Side", "grown_stale"]
 
@@ -194,7 +195,7 @@ class Series(Rule):
 
     def observe(self, side: Side, G: Tensor, options: Options) -> None:
         P, least = side.tensors["series"], float(options["beta2"] or 0.0)
-        energy = G.square().sum((1, 2), keepdim=True) / side.n  # (b, 1, 1)
+        energy = torch.linalg.vector_norm(G, dim=(1, 2), keepdim=True).square() / side.n  # (b, 1, 1)
         if options["eps"] is None:
             self._begin_at(side, energy[:, 0, 0])
         X = self.drive(P, G, energy * options["ridge"] if options["ridge"] else None)
@@ -246,7 +247,8 @@ class JorgeSeries(Series):
         return P2 @ P2 @ ridged_gram(G, ridge)
 
     def stepped(self, P: Tensor, X: Tensor, order: int, least: float) -> Tensor:
-        return one_sided_step(P, X, None, order, least)
+        Z, gain = scaled(X, None, least)
+        return polynomial(Z, P, binomial(order), left=False).mul_(gain)
 
 
 class Sandwich(Series):
@@ -261,8 +263,9 @@ class Sandwich(Series):
         return symmetric_product(H, H.mT)
 
     def stepped(self, P: Tensor, X: Tensor, order: int, least: float) -> Tensor:
-        half, gain = symmetric_half(P, X, None, order, least)
-        return transposed(half).add_(half).add_(P).mul_(gain)
+        Z, gain = scaled(X, None, least)
+        half = polynomial(Z, P, [0.5 * a for a in binomial(order)], left=True)
+        return transposed(half).add_(half).mul_(gain)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType({"eigh": Exact(), "sandwich": Sandwich(), "jorge": JorgeSeries()})

@@ -31,7 +31,7 @@ __all__ = [
     "jorge_step",
     "one_sided_step",
     "sandwich_step",
-    "symmetric_half",
+    "scaled",
     "symmetric_step",
 ]
 
@@ -85,7 +85,7 @@ def one_sided_step(
     least: float = 0.0,
 ) -> Array:  # (..., n, n)
     """The literal rule from X: `order` products."""
-    Z, gain = _scaled(X, beta2, least)
+    Z, gain = scaled(X, beta2, least)
     return gain * (P + _correction(P, lambda term: term @ Z, order))
 
 
@@ -111,16 +111,9 @@ def symmetric_step(
     least: float = 0.0,
 ) -> Array:  # (..., n, n) symmetric
     """The symmetric rule from Y: `order` products."""
-    half, gain = symmetric_half(P, Y, beta2, order, least)
+    Z, gain = scaled(Y, beta2, least)
+    half = 0.5 * _correction(P, lambda term: Z @ term, order)
     return gain * (P + (half + namespace(P).matrix_transpose(half)))
-
-
-def symmetric_half(
-    P: Array, Y: Array, beta2: Array | float | None, order: int, least: float
-) -> tuple[Array, Array | float]:
-    """B and a with a·(P + B + Bᵀ) the next P; arguments as in `symmetric_step`."""
-    Z, gain = _scaled(Y, beta2, least)
-    return 0.5 * _correction(P, lambda term: Z @ term, order), gain
 
 
 def _correction(P: Array, multiply: Callable[[Array], Array], order: int) -> Array:
@@ -134,8 +127,8 @@ def _correction(P: Array, multiply: Callable[[Array], Array], order: int) -> Arr
     return total
 
 
-def _scaled(X: Array, beta2: Array | float | None, least: float) -> tuple[Array, Array | float]:
-    """The matrix cX, c = (1 - β₂)/β₂, and β₂^{-1/4}."""
+def scaled(X: Array, beta2: Array | float | None, least: float = 0.0) -> tuple[Array, Array | float]:
+    """The matrix cX, c = (1 - β₂)/β₂, and β₂^{-1/4}; arguments as in the rules."""
     if beta2 is None:
         xp, norm = namespace(X), frobenius(X)
         if least > 0.0:  # β₂ ≥ least is |X| ≥ least/(1 - least)

@@ -22,7 +22,7 @@ import numpy as np
 
 from problems.domains import Domain
 from problems.domains.vectors import norm
-from structures.arrays import Array, dtype_name, namespace, require_finite, require_shape, to_numpy
+from structures.arrays import Array, all_finite, dtype_name, namespace, require_finite, require_shape, to_numpy
 
 __all__ = [
     "Learner",
@@ -160,8 +160,7 @@ def require_gradient(state: State, G: Array) -> None:
         )
     if G.device != x.device:
         raise ValueError(f"the gradient is on {G.device}, the state on {x.device}.")
-    xp = namespace(G)
-    if not bool(xp.all(xp.isfinite(G))):
+    if not all_finite(G):
         _raise_not_finite(state["t"] + 1, G)
 
 
