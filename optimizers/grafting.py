@@ -51,7 +51,7 @@ def _denominator(pack: Pack, G: Tensor, method: str) -> tuple[Tensor, float]:
     return Q.mul_(BETA).addcmul_(G, G, value=1.0 - BETA).sqrt().add_(EPSILON * c), c
 
 
-def stretches(Ms: list[Tensor], Vs: list[Tensor]) -> Tensor:  # [(b, m, n), ...] -> (all the b together,)
+def stretches(Ms: list[Tensor], Vs: list[Tensor]) -> Tensor:  # [(b, ...), ...] -> (all the b together,)
     """|V|_F / |M|_F of each matrix; 0 where M is 0 or a norm overflows."""
-    length, present = (torch.cat([torch.linalg.vector_norm(X, dim=(1, 2)) for X in Xs]) for Xs in (Vs, Ms))
+    length, present = (torch.cat([torch.linalg.vector_norm(X.flatten(1), dim=1) for X in Xs]) for Xs in (Vs, Ms))
     return (length / present).nan_to_num_(0.0, 0.0, 0.0)

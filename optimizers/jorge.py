@@ -78,7 +78,7 @@ class Jorge(KroneckerOptimizer):
             raise ValueError(f"Jorge's root must be one of {', '.join(map(repr, RULES))}, got {options['root']!r}.")
         super().check(options)
 
-    def sides(self, shape: tuple[int, int], group: Options) -> tuple[bool, bool]:
+    def sides(self, shape: tuple[int, ...], group: Options) -> tuple[bool, ...]:
         """Both."""
         return True, True
 

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import torch
@@ -25,13 +25,13 @@ from torch import Tensor
 from optimizers.base import OptimizerBase, Options, eagerly, length_of, local, wide
 from optimizers.kronecker_options import check_options, described, fits, uneven
 from optimizers.kronecker_step import Block, host_lists, move, preconditioned
-from optimizers.matrices import Bucket, Cell, Piece, keep_fitting, matrix_shape, splits, whole
+from optimizers.matrices import Bucket, Cell, Piece, axes_of, keep_fitting, labels, splits, whole
 from optimizers.packs import Pack, packed
 from optimizers.roots import root_rule
 from optimizers.roots.rules import Side
 from optimizers.undo import Undo, may_fail
 
-__all__ = ["KroneckerOptimizer", "grid"]
+__all__ = ["KroneckerOptimizer", "grid", "lengths"]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Plan:
 
 
 class KroneckerOptimizer(OptimizerBase):
-    """A subclass says which sides of an (m, n) matrix are preconditioned."""
+    """A subclass says along which axes a matrix or tensor is preconditioned."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -65,8 +65,8 @@ class KroneckerOptimizer(OptimizerBase):
         """Raise ValueError, naming the option and what is allowed."""
         check_options(options)
 
-    def sides(self, shape: tuple[int, int], group: Options) -> tuple[bool, bool]:
-        """Whether the left and the right side of an (m, n) matrix are preconditioned."""
+    def sides(self, shape: tuple[int, ...], group: Options) -> tuple[bool, ...]:
+        """Which axes are preconditioned: of an (m, n) matrix its left and its right side."""
         raise NotImplementedError
 
     def check_state(self, p: Tensor, state: Options) -> None:
@@ -85,12 +85,12 @@ class KroneckerOptimizer(OptimizerBase):
             )
 
     def _require_own(self, state_dict: Options) -> None:
-        super()._require_own(state_dict)
         if "side" not in self.defaults and any("side" in group for group in state_dict["param_groups"]):
             raise ValueError(
                 f"this state_dict is not that of {type(self).__name__}: its groups have a side, as those of OneSidedShampoo. "
                 f"The optimizer is unchanged."
             )
+        super()._require_own(state_dict)
 
     @eagerly  # products and decompositions gain nothing, and step counts would compile it again and again
     def advance(self, work: list[tuple[Options, list[Tensor], list[Tensor]]]) -> None:
@@ -163,9 +163,10 @@ class KroneckerOptimizer(OptimizerBase):
             step = state.setdefault("step", 0)
             key = (p.shape, p.dtype, p.device, step)
             if key not in found:
+                sizes = axes_of(p.shape, group.get("axes", "merged"))
                 lent = group["grafting"] is not None and p.ndim < 2  # vectors take the lending method's own step
-                sides = (False, False) if lent else self.sides(matrix_shape(p.shape), group)
-                found[key] = Bucket([], [], [], wide(p.dtype), step, sides)
+                sides = (False, False) if lent else self.sides(sizes, group)
+                found[key] = Bucket([], [], [], wide(p.dtype), step, sizes, sides)
             found[key].owners.append(p)
             found[key].params.append(local(p))
             found[key].states.append(state)
@@ -175,23 +176,21 @@ class KroneckerOptimizer(OptimizerBase):
         """The cells of all preconditioned matrices."""
         cells: dict[tuple[Any, ...], list[Piece]] = {}
         for number, bucket in enumerate(buckets):
-            _, m, n = bucket.shape
-            cuts = grid(m, n, *bucket.preconditioned, group["max_size"])
+            cuts = grid(bucket.sizes, bucket.preconditioned, group["max_size"])
             forget_others(bucket, cuts, group)
-            for i, (rows, cols) in enumerate(cuts if any(bucket.preconditioned) else []):
-                size = (rows.stop - rows.start, cols.stop - cols.start)
-                key = (size, *bucket.preconditioned, bucket.step, bucket.dtype, bucket.device)
-                cells.setdefault(key, []).append(Piece(number, i, rows, cols))
+            for i, ranges in enumerate(cuts if any(bucket.preconditioned) else []):
+                key = (lengths(ranges), bucket.preconditioned, bucket.step, bucket.dtype, bucket.device)
+                cells.setdefault(key, []).append(Piece(number, i, ranges))
         return [self._block(key, pieces, buckets, group) for key, pieces in cells.items()]
 
     def _block(self, key: tuple[Any, ...], pieces: list[Piece], buckets: list[Bucket], group: Options) -> Block:
-        (r, c), left, right, *_ = key
+        sizes, wanted, *_ = key
         rule, first = root_rule(group["root"]), buckets[pieces[0].bucket]
-        cell = Cell(pieces, buckets, whole=len(pieces) == 1 and (r, c) == first.shape[1:])
+        cell = Cell(pieces, buckets, whole=len(pieces) == 1 and sizes == first.sizes)
         like = torch.empty(0, dtype=first.dtype, device=first.device)
         found: list[Side | None] = []
-        for label, n, wanted, alone in (("left", r, left, not right), ("right", c, right, not left)):
-            side = Side(n, alone) if wanted else None
+        for label, n, with_factor in zip(labels(len(sizes)), sizes, wanted, strict=True):
+            side = Side(n, 2 * sum(wanted)) if with_factor else None
             if side is not None:
                 side.tensors = rule.begin(side, cell.count, like, group)
                 missing = cell.bind(label, side.tensors)
@@ -199,12 +198,13 @@ class KroneckerOptimizer(OptimizerBase):
                     rule.changed(side, missing, group)
             found.append(side)
         begun = begun_elements(found, cell.count, bool(first.step), group)
-        return Block(cell, found[0], found[1], begun)
+        return Block(cell, found, begun)
 
 
 def plan_key(group: Options) -> tuple[Any, ...]:
     """The options that a plan depends on."""
-    return tuple(group[name] for name in ("root", "grafting", "refresh", "beta2", "max_size", "side") if name in group)
+    names = ("root", "grafting", "refresh", "beta2", "max_size", "side", "axes")
+    return tuple(group[name] for name in names if name in group)
 
 
 def with_entries(params: list[Tensor], grads: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -226,7 +226,7 @@ def require_measurable(flats: list[Tensor]) -> None:
 
 def require_finite(directions: list[Tensor], group: Options) -> None:
     """Raise ValueError unless all entries are finite."""
-    largest = host_lists([torch.linalg.vector_norm(D, torch.inf, dim=(1, 2)) for D in directions])
+    largest = host_lists([torch.linalg.vector_norm(D.flatten(1), torch.inf, dim=1) for D in directions])
     if not all(math.isfinite(entry) for entries in largest for entry in entries):
         raise ValueError(
             f"a direction is not finite: the roots are too large for these gradients. Parameters and state are unchanged: "
@@ -242,20 +242,21 @@ def begun_elements(sides: list[Side | None], count: int, stepped: bool, group: O
     return [all(flags) for flags in zip(*(P.flatten(1).any(1).tolist() for P in kept), strict=True)] or [False] * count
 
 
-def forget_others(bucket: Bucket, cuts: list[tuple[slice, slice]], group: Options) -> None:
+def forget_others(bucket: Bucket, cuts: list[tuple[slice, ...]], group: Options) -> None:
     """Drop what the states keep for other blocks, sides or rules than these."""
-    left, right = bucket.preconditioned
-    names = root_rule(group["root"]).names(left != right, group)
-    sizes = {
-        "left": [rows.stop - rows.start for rows, _ in cuts] if left else [],
-        "right": [cols.stop - cols.start for _, cols in cuts] if right else [],
-    }
+    names = root_rule(group["root"]).names(sum(bucket.preconditioned) == 1, group)
+    along = zip(labels(len(bucket.sizes)), zip(*map(lengths, cuts), strict=True), bucket.preconditioned, strict=True)
+    sizes = {label: list(blocks) for label, blocks, wanted in along if wanted}
     for state in bucket.states:
         keep_fitting(state, names, sizes)
 
 
-def grid(m: int, n: int, left: bool, right: bool, largest: int) -> list[tuple[slice, slice]]:
-    """Row and column ranges of the blocks; only a preconditioned side is cut."""
-    rows = splits(m, largest) if left else [slice(0, m)]
-    cols = splits(n, largest) if right else [slice(0, n)]
-    return [(r, c) for r in rows for c in cols]
+def grid(sizes: tuple[int, ...], wanted: tuple[bool, ...], largest: int) -> list[tuple[slice, ...]]:
+    """The ranges of the blocks along each axis; only a preconditioned one is cut."""
+    along = [splits(n, largest) if cut else [slice(0, n)] for n, cut in zip(sizes, wanted, strict=True)]
+    return list(product(*along))
+
+
+def lengths(ranges: tuple[slice, ...]) -> tuple[int, ...]:
+    """The sizes of a block."""
+    return tuple(each.stop - each.start for each in ranges)

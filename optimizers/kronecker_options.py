@@ -16,11 +16,13 @@ from torch import Tensor
 
 from optimizers.base import Options, fraction, nonnegative, number
 from optimizers.grafting import GRAFTS
-from optimizers.matrices import matrix_shape
+from optimizers.matrices import axes_of, labels
 from optimizers.roots import root_rule
 from optimizers.roots.rules import CERTIFICATE, KEPT, Rule
 
 __all__ = ["check_options", "described", "fits"]
+
+AXES = ("merged", "each")
 
 
 def check_options(options: Options) -> None:
@@ -28,6 +30,13 @@ def check_options(options: Options) -> None:
     nonnegative(options, "lr", "weight_decay", "ridge")
     fraction(options, "momentum")
     rule = root_rule(options["root"])
+    if options.get("axes", "merged") not in AXES:
+        raise ValueError(f"axes must be one of {', '.join(map(repr, AXES))}, got {options['axes']!r}.")
+    if options.get("axes") == "each" and rule.series:
+        raise ValueError(
+            f"axes='each' asks for exponents -1/(2k) of tensors with k axes, and root={options['root']!r} is a series for "
+            f"-1/4: use root='eigh', or axes='merged'."
+        )
     if options["grafting"] not in GRAFTS:
         raise ValueError(f"grafting must be one of {', '.join(map(repr, GRAFTS))}, got {options['grafting']!r}.")
     check_statistics(options, rule)
@@ -45,7 +54,8 @@ def fits(name: str, value: Any, p: Tensor) -> bool:
         least = 0.0 if name == "second_moment" else -math.inf
         return is_usable(value) and value.shape == p.shape and bool((value >= least).all())
     label, _, kind = str(name).partition("_")
-    if label not in ("left", "right") or kind not in KEPT or not isinstance(value, list) or not value:
+    sizes = lengths_of(label, p)
+    if not sizes or kind not in KEPT or not isinstance(value, list) or not value:
         return False
     if not all(map(is_usable, value)):
         return False
@@ -55,8 +65,14 @@ def fits(name: str, value: Any, p: Tensor) -> bool:
         return False
     if kind == "statistic" and not all(bool((t.diagonal() >= 0.0).all()) for t in value):
         return False
-    size, covered = matrix_shape(p.shape)[label == "right"], sum(t.shape[0] for t in value)
-    return covered % size == 0  # once, or once for each block of the other side
+    covered = sum(t.shape[0] for t in value)
+    return any(covered % size == 0 for size in sizes)  # once, or once for each block of the other sides
+
+
+def lengths_of(label: str, p: Tensor) -> set[int]:
+    """How long a parameter's axis of this label may be, whichever way its axes are taken; empty when it has none."""
+    shapes = [axes_of(p.shape, axes) for axes in AXES]
+    return {n for shape in shapes for name, n in zip(labels(len(shape)), shape, strict=True) if name == label}
 
 
 def is_usable(value: Any) -> bool:
@@ -67,11 +83,11 @@ def is_usable(value: Any) -> bool:
 
 def uneven(state: Options) -> list[str]:
     """Names whose list of blocks is longer or shorter than the first one of their side."""
-    found: list[str] = []
-    for label in ("left_", "right_"):
-        lengths = {name: len(value) for name, value in state.items() if name.startswith(label)}
-        found += [name for name, length in lengths.items() if length != next(iter(lengths.values()))]
-    return found
+    found: dict[str, dict[str, int]] = {}
+    for name, value in state.items():
+        if isinstance(value, list):
+            found.setdefault(name.partition("_")[0], {})[name] = len(value)
+    return [name for counts in found.values() for name, count in counts.items() if count != next(iter(counts.values()))]
 
 
 def described(value: Any) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from optimizers.base import Options
 from optimizers.grafting import graft_step, stretches
-from optimizers.matrices import Cell
+from optimizers.matrices import Cell, unfolded
 from optimizers.packs import Pack
 from optimizers.roots import root_rule
 from optimizers.roots.rules import CERTIFICATE, Rule, Side, grown_stale
@@ -29,22 +29,16 @@ class Block:
     """The blocks of one cell with their sides."""
 
     cell: Cell
-    left: Side | None
-    right: Side | None
+    sides: list[Side | None]  # of each axis
     begun: list[bool]  # which elements have a root: not those whose gradients were all zero so far
 
-    def sides(self, G: Tensor) -> list[tuple[Side, Tensor]]:
+    def seen(self, G: Tensor) -> list[tuple[Side, Tensor]]:
         """Each side with the gradients as it sees them: its own axis first."""
-        found = []
-        if self.left is not None:
-            found.append((self.left, G))
-        if self.right is not None:
-            found.append((self.right, G.mT))
-        return found
+        return [(side, unfolded(G, axis)) for axis, side in enumerate(self.sides) if side is not None]
 
     @property
     def present(self) -> list[Side]:
-        return [side for side in (self.left, self.right) if side is not None]
+        return [side for side in self.sides if side is not None]
 
     @property
     def step(self) -> int:
@@ -57,7 +51,7 @@ def preconditioned(blocks: list[Block], matrices: list[Tensor], options: Options
     directions: list[Tensor | None] = [None] * len(matrices)
     gradients = [block.cell.gather(matrices) for block in blocks]
     taking = [takes(block, rule, options) or not all(block.begun) for block in blocks]
-    norms = [torch.linalg.vector_norm(G, dim=(1, 2)) for G, due in zip(gradients, taking, strict=True) if due]
+    norms = [torch.linalg.vector_norm(G.flatten(1), dim=1) for G, due in zip(gradients, taking, strict=True) if due]
     seen = iter(zip(norms, host_lists(norms), strict=True))
     found = [
         observe(block, rule, G, next(seen), options) if due else None
@@ -88,15 +82,23 @@ def is_due(step: int, interval: int, rule: Rule) -> bool:
     return early or step % interval == 0
 
 
-def multiplied(block: Block, rule: Rule, G: Tensor) -> Tensor:  # (b, r, c)
-    """A G B with the roots as they are."""
-    D = G if block.left is None else rule.left(block.left, G)
-    return D if block.right is None else rule.right(block.right, D)
+def multiplied(block: Block, rule: Rule, G: Tensor) -> Tensor:  # (b, d_1, ..., d_k)
+    """A G B with the roots as they are; a factor along each axis."""
+    first, *between, last = block.sides
+    if first is not None:
+        G = rule.left(first, G.flatten(2)).view(G.shape)
+    if last is not None:
+        G = rule.right(last, G.flatten(1, -2)).view(G.shape)
+    for axis, side in enumerate(between, start=2):  # these copy
+        if side is not None:
+            ahead = G.movedim(axis, 1)
+            G = rule.left(side, ahead.flatten(2)).view(ahead.shape).movedim(1, axis)
+    return G
 
 
 def observe(
     block: Block, rule: Rule, G: Tensor, norms: tuple[Tensor, list[float]], options: Options
-) -> Tensor | None:  # (b, r, c)
+) -> Tensor | None:  # (b, d_1, ..., d_k)
     """Take the gradients, of these lengths on their device and as numbers, into the statistics.
 
     The direction, where a certificate found it on the way.
@@ -108,7 +110,7 @@ def observe(
     first = [alive and not begun for alive, begun in zip(live, block.begun, strict=True)]
     taken = live if takes(block, rule, options) else first
     which = None if all(taken) else torch.tensor(taken, device=G.device)
-    for side, E in block.sides(G):
+    for side, E in block.seen(G):
         if which is None:
             rule.observe(side, E, options)
         elif any(taken):
@@ -138,7 +140,7 @@ def certified(block: Block, rule: Rule, G: Tensor, lengths: Tensor, options: Opt
     D = None
     if "stale" in block.present[0].tensors:  # then it is the only one
         D = multiplied(block, rule, G)
-        image = torch.where(lengths > 0.0, torch.linalg.vector_norm(D, dim=(1, 2)).square(), 0.0)
+        image = torch.where(lengths > 0.0, torch.linalg.vector_norm(D.flatten(1), dim=1).square(), 0.0)
         bound = grown_stale(block.present[0], image, lengths.square(), options)
         if bool((bound <= options["threshold"]).all()):
             return D

@@ -3,11 +3,13 @@ r"""Parameters of any shape as matrices, in stacks: equal shapes are one batched
 .. math:: W \in \mathbb{R}^{o \times i_1 \times \dots} \;\mapsto\; \mathbb{R}^{o \times (i_1 \cdots)}, \qquad
     w \in \mathbb{R}^n \mapsto \mathbb{R}^{n \times 1}
 
+or, where every axis has its own factor, tensors as they are, without their axes of length one.
+
 A `Bucket` holds parameters of one shape, precision, device and age; a `Cell` the blocks of one shape, of any bucket of
 that age. The tensors of a cell are stacked, and what a parameter's state holds are views of the stacks: a state_dict is
 per parameter, a step is per stack.
 
-Source: the merging of convolution kernels is that of Gupta, Koren, Singer 2018 (Shampoo), section 5.
+Source: tensors are those of Gupta, Koren, Singer 2018 (Shampoo), Algorithm 2; merged axes as in Anil et al. 2020.
 """
 
 from __future__ import annotations
@@ -24,7 +26,18 @@ from torch import Tensor
 
 from optimizers.base import PLAIN
 
-__all__ = ["Bucket", "Cell", "Piece", "keep_fitting", "matrix_shape", "splits", "whole"]
+__all__ = [
+    "Bucket",
+    "Cell",
+    "Piece",
+    "axes_of",
+    "keep_fitting",
+    "labels",
+    "matrix_shape",
+    "splits",
+    "unfolded",
+    "whole",
+]
 
 State = dict[str, Any]
 
@@ -32,6 +45,24 @@ State = dict[str, Any]
 def matrix_shape(shape: Sequence[int]) -> tuple[int, int]:
     """Rows and columns: the first axis against all others; a vector is a column, a number 1×1."""
     return (shape[0], prod(shape[1:])) if shape else (1, 1)
+
+
+def axes_of(shape: Sequence[int], axes: str) -> tuple[int, ...]:
+    """The sizes that are preconditioned: of "each" axis longer than one where there are two, else of the "merged" matrix."""
+    long = tuple(n for n in shape if n != 1)
+    return long if axes == "each" and len(long) > 1 else matrix_shape(shape)
+
+
+def labels(count: int) -> tuple[str, ...]:
+    """What states call the factors of so many axes."""
+    return ("left", "right") if count == 2 else tuple(f"axis{i}" for i in range(count))
+
+
+def unfolded(G: Tensor, axis: int) -> Tensor:  # (b, d_1, ..., d_k) -> (b, d_axis, the others together)
+    """Every element as a matrix whose rows are one axis: a view for the first and the last axis, else a copy."""
+    if axis == G.ndim - 2:
+        return G.flatten(1, -2).mT
+    return G.movedim(axis + 1, 1).flatten(2)
 
 
 def splits(size: int, largest: int) -> list[slice]:
@@ -47,23 +78,24 @@ def whole(g: Tensor) -> Tensor:
 
 @dataclass
 class Bucket:
-    """Parameters of one shape, precision, device and number of steps; `preconditioned` on the left, on the right."""
+    """Parameters of one shape, precision, device and number of steps; `preconditioned` along these of the axes of `sizes`."""
 
     owners: list[Tensor]  # whose states these are
     params: list[Tensor]  # their memory: the same tensors, unless they are replicated over processes
     states: list[State]
     dtype: torch.dtype  # of the statistics
     step: int
-    preconditioned: tuple[bool, bool]
+    sizes: tuple[int, ...]
+    preconditioned: tuple[bool, ...]
 
     @property
     def device(self) -> torch.device:
         return self.params[0].device
 
     @cached_property
-    def shape(self) -> tuple[int, int, int]:
-        """(b, m, n)."""
-        return len(self.params), *matrix_shape(self.params[0].shape)
+    def shape(self) -> tuple[int, ...]:
+        """(b, *sizes)."""
+        return len(self.params), *self.sizes
 
     @cached_property
     def numel(self) -> int:
@@ -86,8 +118,12 @@ class Piece:
 
     bucket: int
     number: int  # of the block within its matrix
-    rows: slice
-    cols: slice
+    ranges: tuple[slice, ...]  # along each axis
+
+    @property
+    def place(self) -> tuple[slice, ...]:
+        """Where the block is in a stack of matrices."""
+        return (slice(None), *self.ranges)
 
 
 @dataclass
@@ -103,13 +139,13 @@ class Cell:
     def count(self) -> int:
         return sum(len(self.buckets[piece.bucket].params) for piece in self.pieces)
 
-    def gather(self, matrices: list[Tensor]) -> Tensor:  # one stack per bucket -> (count, r, c)
+    def gather(self, matrices: list[Tensor]) -> Tensor:  # one stack per bucket -> (count, *sizes of a block)
         """The blocks, in one stack."""
         if self.whole:
             return matrices[self.pieces[0].bucket]
-        return torch.cat([matrices[p.bucket][:, p.rows, p.cols] for p in self.pieces])
+        return torch.cat([matrices[p.bucket][p.place] for p in self.pieces])
 
-    def scatter(self, blocks: Tensor, matrices: list[Tensor | None]) -> None:  # (count, r, c)
+    def scatter(self, blocks: Tensor, matrices: list[Tensor | None]) -> None:  # (count, *sizes of a block)
         """Put the blocks back where they were taken from."""
         if self.whole:
             matrices[self.pieces[0].bucket] = blocks
@@ -118,7 +154,7 @@ class Cell:
         for piece, part in zip(self.pieces, blocks.split(sizes), strict=True):
             if matrices[piece.bucket] is None:
                 matrices[piece.bucket] = part.new_empty(self.buckets[piece.bucket].shape)
-            matrices[piece.bucket][:, piece.rows, piece.cols] = part  # pyright: ignore[reportOptionalSubscript]
+            matrices[piece.bucket][piece.place] = part  # pyright: ignore[reportOptionalSubscript]
 
     def bind(self, label: str, fresh: dict[str, Tensor]) -> set[str]:
         """Keep these stacks as ``label_name`` of the states, which win where they have them; the names that some lack."""
@@ -155,11 +191,10 @@ def _entry(state: State, key: str, number: int) -> Tensor | None:
 def keep_fitting(state: State, names: set[str], sizes: dict[str, list[int]]) -> None:
     """Drop block lists that are not asked for, or not of these sizes: what options of another time have left behind.
 
-    `sizes` gives the blocks of "left" and of "right", in order.
+    `sizes` gives the blocks of each label, in order.
     """
-    for key in [key for key in state if key.startswith(("left_", "right_"))]:
+    for key in [key for key in state if isinstance(state[key], list)]:
         label, _, name = key.partition("_")
-        if name not in names or [t.shape[0] for t in state[key]] != (
-            [3] * len(sizes[label]) if name == "stale" else sizes[label]
-        ):
+        wanted = sizes.get(label, [])
+        if name not in names or [t.shape[0] for t in state[key]] != ([3] * len(wanted) if name == "stale" else wanted):
             del state[key]

@@ -70,7 +70,7 @@ class OneSidedShampoo(KroneckerOptimizer):
         if options["side"] not in SIDES:
             raise ValueError(f"side must be one of {', '.join(map(repr, SIDES))}, got {options['side']!r}.")
 
-    def sides(self, shape: tuple[int, int], group: Options) -> tuple[bool, bool]:
+    def sides(self, shape: tuple[int, ...], group: Options) -> tuple[bool, ...]:
         """The one that was asked for."""
         m, n = shape
         left = group["side"] == "left" or (group["side"] == "smaller" and m <= n)

@@ -1,4 +1,4 @@
-r"""Shampoo: a factor on each side of a matrix parameter.
+r"""Shampoo: a factor on each side of a matrix parameter, or along each axis of a tensor.
 
 .. math::
     L \leftarrow \beta L + \bar\beta\, GG^\top, \quad R \leftarrow \beta R + \bar\beta\, G^\top G, \qquad
@@ -7,7 +7,10 @@ r"""Shampoo: a factor on each side of a matrix parameter.
 with :math:`\beta = \bar\beta = 1` for ``beta2=1`` and :math:`\bar\beta = 1 - \beta` otherwise. With ``grafting=None,
 momentum=0, ridge=0, refresh=1`` the step is :math:`W \leftarrow W - \eta D`.
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; grafting and intervals as in Anil et al. 2020.
+For a tensor of k axes with unfoldings :math:`G_{(i)}`, ``axes="each"`` keeps :math:`L_i \leftarrow \beta L_i +
+\bar\beta\, G_{(i)} G_{(i)}^\top` and multiplies along every axis with :math:`L_i^{-1/(2k)}`.
+
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithms 1 and 2; grafting and intervals as in Anil et al. 2020.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ class Shampoo(KroneckerOptimizer):
     with a chance of 99 % (theorem root-probe). The exact root is then between (1 ± ρ)^(-1/4) times the one in use.
     `statistics` is the interval at which gradients enter L and R.
     `grafting`: the method whose step length is used, None for the plain step; then vectors, which otherwise take the
-    method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks.
+    method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks. `axes`: "merged" takes
+    the first axis of a tensor against all others, "each" is the tensor method, with a factor L_i^{-1/(2k)} along each of the
+    k axes that are longer than one (root "eigh" only): cheaper for convolutions, whose merged side is long.
     `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient whose square
     is zero or overflows does not enter the statistics.
 
@@ -58,6 +63,7 @@ class Shampoo(KroneckerOptimizer):
         max_size: int = 1024,
         threshold: float = 0.5,
         probes: int = 4,
+        axes: str = "merged",
         decoupled: bool = True,
         maximize: bool = False,
     ) -> None:
@@ -66,11 +72,11 @@ class Shampoo(KroneckerOptimizer):
             {
                 "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "eps": eps, "beta2": beta2,
                 "grafting": grafting, "refresh": refresh, "ridge": ridge, "root": root, "order": order,
-                "statistics": statistics, "max_size": max_size, "threshold": threshold, "probes": probes,
+                "statistics": statistics, "max_size": max_size, "threshold": threshold, "probes": probes, "axes": axes,
                 "decoupled": decoupled, "maximize": maximize,
             },
         )  # fmt: skip
 
-    def sides(self, shape: tuple[int, int], group: Options) -> tuple[bool, bool]:
-        """Both."""
-        return True, True
+    def sides(self, shape: tuple[int, ...], group: Options) -> tuple[bool, ...]:
+        """All."""
+        return (True,) * len(shape)

@@ -75,6 +75,18 @@ def our_optimizer(name: str, **options: Any) -> Callable[[list[Tensor]], Optimiz
     return make
 
 
+def each_axis(**options: Any) -> Callable[[list[Tensor]], Optimizer]:
+    """Shampoo with a factor along every axis, where that is another method."""
+    make_shampoo = our_optimizer("Shampoo", axes="each", **options)
+
+    def make(params: list[Tensor]) -> Optimizer:
+        if all(p.ndim < 3 for p in params):
+            raise Absent("has matrices only: the same as Shampoo")
+        return make_shampoo(params)
+
+    return make
+
+
 def packaged(module: str, name: str, **options: Any) -> Callable[[list[Tensor]], Optimizer]:
     def make(params: list[Tensor]) -> Optimizer:
         logging.disable(logging.INFO)  # some packages report every refresh
@@ -145,6 +157,7 @@ def _shampoos(k: int) -> list[Contestant]:
         Contestant(f"{label}, every {k}", our_optimizer(name, refresh=k, **options), k, group, ours=True)
         for label, name, options in ours
     ]
+    found.append(Contestant(f"Shampoo each axis, every {k}", each_axis(refresh=k), k, group, ours=True))
     peers = [
         ("Shampoo, pytorch_optimizer", packaged("pytorch_optimizer", "Shampoo", preconditioning_compute_steps=k)),
         (

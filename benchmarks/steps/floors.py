@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.steps.clock import Timed
 from optimizers.kronecker import KroneckerOptimizer, grid
-from optimizers.matrices import matrix_shape
+from optimizers.matrices import axes_of, unfolded
 
 __all__ = ["linear_algebra", "passes"]
 
@@ -50,22 +50,22 @@ def linear_algebra(optimizer: KroneckerOptimizer, sets: list[list[Tensor]]) -> T
 def stacks(
     optimizer: KroneckerOptimizer, group: dict[str, Any], sets: list[list[Tensor]]
 ) -> list[tuple[Stack, Tensor, bool]]:
-    """For each shape and side the gradients (b, n, k), their statistics (b, n, n), and whether the other side is there too."""
-    blocks: dict[tuple[int, ...], list[list[Tensor]]] = {}
+    """For each shape and side the gradients (b, n, k), their statistics (b, n, n), and whether there are other sides."""
+    blocks: dict[tuple[torch.Size, tuple[bool, ...]], list[list[Tensor]]] = {}
     for each in zip(*sets, strict=True):  # the sets of one parameter
         if each[0].ndim < 2:
             continue
-        m, n = matrix_shape(each[0].shape)
-        left, right = optimizer.sides((m, n), group)
-        for rows, cols in grid(m, n, left, right, group["max_size"]):
-            cut = [g.reshape(m, n)[rows, cols].float() for g in each]
-            blocks.setdefault((*cut[0].shape, left, right), []).append(cut)
+        sizes = axes_of(each[0].shape, group.get("axes", "merged"))
+        wanted = optimizer.sides(sizes, group)
+        for ranges in grid(sizes, wanted, group["max_size"]):
+            cut = [g.reshape(sizes)[ranges].float() for g in each]
+            blocks.setdefault((cut[0].shape, wanted), []).append(cut)
     found = []
-    for (_, _, left, right), cuts in blocks.items():
+    for (_, wanted), cuts in blocks.items():
         G = [torch.stack([cut[i] for cut in cuts]) for i in range(len(sets))]
-        for wanted, seen in ((left, G), (right, [g.mT.contiguous() for g in G])):
-            if wanted:
-                found.append((seen[0], sum(g @ g.mT for g in seen) / len(seen), left and right))
+        for axis in (i for i, with_factor in enumerate(wanted) if with_factor):
+            seen = [unfolded(g, axis).contiguous() for g in G]
+            found.append((seen[0], sum(g @ g.mT for g in seen) / len(seen), sum(wanted) > 1))
     return found
 
 

@@ -19,8 +19,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from optimizers.kronecker import KroneckerOptimizer, grid
-from optimizers.matrices import matrix_shape
+from optimizers.kronecker import KroneckerOptimizer, grid, lengths
+from optimizers.matrices import axes_of
 
 __all__ = ["formula_bytes", "state_bytes"]
 
@@ -83,11 +83,13 @@ def _kronecker(optimizer: KroneckerOptimizer, group: dict[str, Any], shape: tupl
     graft = 0 if group["grafting"] is None else GRAFT_STATES[group["grafting"]] + own
     if len(shape) < 2 and group["grafting"] is not None:
         return graft * prod(shape)
-    m, n = matrix_shape(shape)
-    left, right = optimizer.sides((m, n), group)
+    sizes = axes_of(shape, group.get("axes", "merged"))
+    wanted = optimizer.sides(sizes, group)
     copies = 1 if group["root"] != "eigh" or group["refresh"] == 1 else 2
-    sides = 0
-    for rows, cols in grid(m, n, left, right, group["max_size"]):
-        r, c = rows.stop - rows.start, cols.stop - cols.start
-        sides += (r * r if left else 0) + (c * c if right else 0)
-    return copies * sides + (own + graft) * m * n
+    squares = sum(
+        n * n
+        for ranges in grid(sizes, wanted, group["max_size"])
+        for n, w in zip(lengths(ranges), wanted, strict=True)
+        if w
+    )
+    return copies * squares + (own + graft) * prod(shape)

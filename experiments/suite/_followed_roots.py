@@ -57,7 +57,7 @@ class FollowedRoot:
         self.interval = 1 if options["refresh"] == CERTIFICATE else int(options["refresh"])
         self.rule = RULES[options["root"]]()
         self.rule.refreshes = torch.zeros(count, dtype=torch.int64)
-        self.side = Side(n, False)
+        self.side = Side(n, 4)
         self.side.tensors = self.rule.begin(self.side, count, G, options)
         self.eye = torch.eye(n, dtype=torch.float64)
         self.L = G.double().square().sum((1, 2), keepdim=True) / n * self.eye  # (b, n, n)

@@ -1,4 +1,4 @@
-r"""Shampoo as it is printed, in NumPy, on both sides or on one: the twin of ``optimizers.Shampoo`` and ``OneSidedShampoo``.
+r"""Shampoo as it is printed, in NumPy, on all sides or on one: the twin of ``optimizers.Shampoo`` and ``OneSidedShampoo``.
 
 .. math::
     L_t &= \beta L_{t-1} + \bar\beta\, G_t G_t^\top, \qquad R_t = \beta R_{t-1} + \bar\beta\, G_t^\top G_t,
@@ -6,11 +6,13 @@ r"""Shampoo as it is printed, in NumPy, on both sides or on one: the twin of ``o
     D_t &= L_t^{-1/4} G_t R_t^{-1/4}, \quad\text{or } L_t^{-1/2} G_t, \quad\text{or } G_t R_t^{-1/2}, \\
     M_t &= b M_{t-1} + (1 - b) D_t, \qquad W_{t+1} = (1 - \eta\lambda) W_t - \eta\, \frac{|V_t|_F}{|M_t|_F} M_t .
 
+and for a tensor of k axes a factor :math:`L_i^{-1/(2k)}` along each of them, of the unfolding's :math:`G_{(i)} G_{(i)}^\top`.
+
 The roots here are those of :math:`L + r \operatorname{Tr}(L)/n\, I`, by Schur's method and an inversion rather than by an
 eigendecomposition. Without grafting the last factor is 1; :math:`V_t = b V_{t-1} + G_t` for SGD's length, and for the others
 :math:`V_t = \frac{1-b}{1-b^t}\sum_s b^{t-s} U_s` with U the step of AdaGrad or of RMSProp (β = 0.999, ε = 1e-8).
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1; momentum and SGD's length as in the Jorge paper (singh2023jorge).
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithms 1 and 2; momentum and SGD's length as in the Jorge paper (singh2023jorge).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ __all__ = ["Grafted", "Recursion", "inverse_root", "steps"]
 
 @dataclass(frozen=True)
 class Recursion:
-    """What the rule is; `side` is "both", "left" or "right"; beta2 = 1 sums the statistics."""
+    """What the rule is; `side` is "both" (of a tensor all axes), "left" or "right"; beta2 = 1 sums the statistics."""
 
     lr: float
     eps: float
@@ -77,28 +79,39 @@ class Grafted:
 
 
 def inverse_root(L: Array, p: int, ridge: float = 0.0) -> Array:
-    """(L + ridge·Tr(L)/n·I)^{-1/p} for p = 2 or 4, without an eigendecomposition; L must be positive definite then."""
-    from scipy.linalg import sqrtm
+    """(L + ridge·Tr(L)/n·I)^{-1/p}, without an eigendecomposition; L must be positive definite then."""
+    from scipy.linalg import fractional_matrix_power, sqrtm
 
     n = len(L)
-    root = sqrtm(L + ridge * np.trace(L) / n * np.eye(n))
+    shifted = L + ridge * np.trace(L) / n * np.eye(n)
+    if p not in (2, 4):
+        return np.real(fractional_matrix_power(shifted, -1.0 / p))
+    root = sqrtm(shifted)
     return np.linalg.inv(root if p == 2 else sqrtm(root))
+
+
+def unfolded(G: Array, axis: int) -> Array:  # (d_1, ..., d_k) -> (d_axis, the others together)
+    """The matrix whose rows are one axis."""
+    return np.moveaxis(G, axis, 0).reshape(G.shape[axis], -1)
+
+
+def along(axis: int, A: Array, G: Array) -> Array:
+    """A applied to one axis of G."""
+    return np.moveaxis(np.tensordot(A, G, axes=(1, axis)), 0, axis)
 
 
 def steps(rule: Recursion, W0: Array, gradient: Callable[[int, Array], Array], horizon: int) -> Iterator[Array]:
     """W_2, ..., W_{horizon + 1} in float64; ``gradient(t, W)`` is G_t."""
     W = np.array(W0, dtype=np.float64)
-    m, n = W.shape
-    L, R, grafted = rule.eps * np.eye(m), rule.eps * np.eye(n), Grafted(rule)
+    axes = {"both": list(range(W.ndim)), "left": [0], "right": [1]}[rule.side]
+    Ls, grafted = [rule.eps * np.eye(W.shape[axis]) for axis in axes], Grafted(rule)
     new = 1.0 if rule.beta2 == 1.0 else 1.0 - rule.beta2
     for t in range(1, horizon + 1):
         G = np.asarray(gradient(t, W), dtype=np.float64)
-        L, R = rule.beta2 * L + new * G @ G.T, rule.beta2 * R + new * G.T @ G
-        if rule.side == "both":
-            D = inverse_root(L, 4, rule.ridge) @ G @ inverse_root(R, 4, rule.ridge)
-        elif rule.side == "left":
-            D = inverse_root(L, 2, rule.ridge) @ G
-        else:
-            D = G @ inverse_root(R, 2, rule.ridge)
+        unfoldings = [unfolded(G, axis) for axis in axes]
+        Ls = [rule.beta2 * L + new * E @ E.T for L, E in zip(Ls, unfoldings, strict=True)]
+        D = G
+        for axis, L in zip(axes, Ls, strict=True):
+            D = along(axis, inverse_root(L, 2 * len(axes), rule.ridge), D)
         W = grafted(W, G, D)
         yield W

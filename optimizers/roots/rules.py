@@ -6,7 +6,7 @@ A side of size n of a stack of b gradient matrices :math:`G` (b, n, k) keeps
     \text{eigh: } L \leftarrow \beta_2 L + (1-\beta_2)\,GG^\top \ (\text{or } L + GG^\top),\quad A = L^{-1/p}; \qquad
     \text{series: } P \leftarrow \mathrm{step}(P, G) \approx L^{-1/4}
 
-with p = 2 when the other side is not preconditioned and 4 when it is; a series side alone applies P twice. Every rule can
+with p twice the number of sides that are preconditioned; a series side alone applies P twice. Every rule can
 keep L as well and have its root looked at: an estimate of :math:`\|P^2LP^2 - I\|_2` from above, right with a chance of
 99 per cent, that is beyond the threshold asks for an exact root.
 
@@ -46,12 +46,17 @@ TOGETHER = 256  # rows up to which statistics of several sides are decomposed in
 
 @dataclass
 class Side:
-    """One side of a stack of b matrices: size n, whether it stands alone, and its tensors, all with a leading axis b."""
+    """One side of a stack of b matrices: size n, exponent -1/p, and its tensors, all with a leading axis b."""
 
     n: int
-    alone: bool  # then the exponent is -1/2, not -1/4
+    p: int  # 2 for a side alone
     tensors: dict[str, Tensor] = field(default_factory=dict)
     passing: Tensor | None = None  # the root of this step when it is not kept
+
+    @property
+    def alone(self) -> bool:
+        """Whether the whole exponent is on this side."""
+        return self.p == 2
 
     @property
     def root(self) -> Tensor:  # (b, n, n)
@@ -62,7 +67,7 @@ class Side:
 
     def part(self, which: Tensor) -> Side:
         """Copies of the elements `which`."""
-        return Side(self.n, self.alone, {name: t[which] for name, t in self.tensors.items()})
+        return Side(self.n, self.p, {name: t[which] for name, t in self.tensors.items()})
 
     def put(self, which: Tensor, part: Side) -> None:
         """Write a changed `part` back."""
@@ -154,7 +159,7 @@ class Exact(Rule):
         for group in alike(sides):
             statistics = [side.tensors["statistic"] for side in group]
             L = statistics[0] if len(group) == 1 else torch.cat(statistics)
-            W = half_root(L, 2 if group[0].alone else 4, options["ridge"])
+            W = half_root(L, group[0].p, options["ridge"])
             for side, part in zip(group, W.split([len(L) for L in statistics]), strict=True):
                 self._set(side, part)
 
@@ -169,7 +174,12 @@ class Exact(Rule):
             side.tensors["stale"].copy_(torch.stack([ones, 0.0 * ones, root.square().sum((1, 2))], dim=-1))
 
     def square(self, side: Side, X: Tensor) -> Tensor:
-        return side.root @ X if side.alone else side.root @ (side.root @ X)
+        for _ in range(side.p // 2):
+            X = side.root @ X
+        return X
+
+    def left(self, side: Side, X: Tensor) -> Tensor:
+        return side.root @ X
 
     def right(self, side: Side, X: Tensor) -> Tensor:
         return X @ side.root
@@ -277,7 +287,7 @@ def alike(sides: list[Side]) -> list[list[Side]]:
     for i, side in enumerate(sides):
         L = side.tensors["statistic"]
         together = -1 if side.n <= TOGETHER else i
-        found.setdefault((together, side.n, side.alone, L.dtype, L.device), []).append(side)
+        found.setdefault((together, side.n, side.p, L.dtype, L.device), []).append(side)
     return list(found.values())
 
 

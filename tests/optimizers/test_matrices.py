@@ -53,8 +53,8 @@ def test_blocks_cover_an_axis_evenly_and_are_as_few_as_can_be(size, largest):
 
 
 def test_only_a_preconditioned_side_is_cut():
-    assert len(grid(10, 9, True, True, 4)) == 9
-    assert grid(10, 9, False, True, 4) == [(slice(0, 10), s) for s in splits(9, 4)]
+    assert len(grid((10, 9), (True, True), 4)) == 9
+    assert grid((10, 9), (False, True), 4) == [(slice(0, 10), s) for s in splits(9, 4)]
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)

@@ -126,4 +126,4 @@ def test_a_rule_begins_with_the_state_that_it_names():
 
     options = {"eps": None, "beta2": 0.9, "refresh": "certificate"}
     for rule in RULES.values():
-        assert set(rule.begin(Side(3, True), 2, torch.zeros(0), options)) <= set(KEPT)
+        assert set(rule.begin(Side(3, 2), 2, torch.zeros(0), options)) <= set(KEPT)

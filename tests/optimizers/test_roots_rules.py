@@ -110,7 +110,7 @@ def test_staleness_vouches_only_for_what_is_true(beta2, ridge):
     draw, eye = torch.Generator().manual_seed(2), torch.eye(4, dtype=torch.float64)
     L = torch.diag(torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64))[None]
     A = inverse_root(L, 2, ridge)
-    side = Side(4, True, {"stale": torch.tensor([[1.0, 0.0, float(A.square().sum())]], dtype=torch.float64)})
+    side = Side(4, 2, {"stale": torch.tensor([[1.0, 0.0, float(A.square().sum())]], dtype=torch.float64)})
     for t in range(40):
         # one direction at first, far above what is forgotten: there the bound has nothing to spare but the ridge
         G = 20.0 * eye[None, :, :1] if t == 0 else 0.3 * torch.randn(1, 4, 3, generator=draw, dtype=torch.float64)
