@@ -19,7 +19,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.linalg.lapack import sposv
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
@@ -124,7 +126,7 @@ def gram_products(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Callable[[]
     nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
     layers = [(module, a.detach(), out.grad.detach()) for module, a, out in seen if out.grad is not None]
     n = len(batch[0])
-    ones, shift = torch.ones(n, 1), torch.eye(n)
+    ones, shift = np.ones(n, np.float32), torch.eye(n)
 
     def run() -> None:
         for module, a, g in layers:
@@ -133,7 +135,7 @@ def gram_products(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Callable[[]
                 K = samples @ samples.mT
             else:
                 K = (a @ a.mT).mul_(g @ g.mT)
-            torch.cholesky_solve(ones, torch.linalg.cholesky(K + shift))
+            sposv(K.add_(shift).numpy().T, ones, lower=1, overwrite_a=1)
 
     return run
 

@@ -17,6 +17,7 @@ LOOKS = {
     "AGD": Look(PALETTE["orange"], "s"),
     "AGD, no clip": Look(PALETTE["yellow"], "s", DOTTED),
     "Shampoo": Look(PALETTE["vermilion"], "D"),
+    "Shampoo, each axis": Look(PALETTE["vermilion"], "d", DASHED),
     "OneSidedShampoo": Look(PALETTE["blue"], "<"),
     "Jorge": Look(PALETTE["green"], "P", DASHED),
     "Jorge, no ridge": Look(PALETTE["green"], "X", DOTTED),

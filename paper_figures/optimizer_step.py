@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN = (
     "SGD fused", "AdamW fused", "AGD", "AGD compiled", "AGD compiled, no guard", "OneSidedShampoo, every 10",
-    "Shampoo, every 10", "Jorge, every 10", "Jorge sandwich, every 10", "Muon, torch", "Muon, pytorch_optimizer",
+    "Shampoo, every 10", "Shampoo sandwich, every 10", "Shampoo each axis, every 10", "Jorge, every 10",
+    "Jorge sandwich, every 10", "Muon, torch", "Muon, pytorch_optimizer",
     "SOAP, pytorch_optimizer, every 10", "Shampoo, pytorch_optimizer, every 10",
     "ScalableShampoo, pytorch_optimizer, every 10", "Distributed Shampoo, every 10",
 )  # fmt: skip

@@ -62,7 +62,8 @@ def draw(results: Results, fig: Figure) -> Table:
         axes[2].set_xlabel("numbers per parameter")
     for each, text in zip(grid[-1], ("step", "seconds"), strict=False):
         each.set_xlabel(text)
-    fig.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    entries = {text: line for row in grid for line, text in zip(*row[0].get_legend_handles_labels(), strict=True)}
+    fig.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=5)
     names = (
         "task",
         "method",

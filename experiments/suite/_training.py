@@ -45,6 +45,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "AdamW": ("torch AdamW", {"weight_decay": 0.0}),
     "AGD": ("AGD", {}),
     "Shampoo": ("Shampoo", {}),
+    "Shampoo, each axis": ("Shampoo", {"axes": "each"}),
     "OneSidedShampoo": ("OneSidedShampoo", {}),
     "Jorge": ("Jorge", {}),
     "Jorge, no ridge": ("Jorge", {"ridge": 0.0}),  # as published

@@ -43,14 +43,14 @@ class OptimizerSeconds(Experiment):
 
     def execute(self, spec: RunSpec, progress: Progress = quiet) -> Result:
         from experiments.suite._tasks import TASKS
-        from experiments.suite.optimizer_training import COMPARED
+        from experiments.suite.optimizer_training import compared
 
-        task = TASKS[spec.params["task"]]()
-        work = {method: stepper(task, method) for method in COMPARED}
+        task, methods = TASKS[spec.params["task"]](), compared(spec.params["task"])
+        work = {method: stepper(task, method) for method in methods}
         for run in work.values():
             run(WARM)
-        seconds: dict[str, list[float]] = {method: [] for method in COMPARED}
-        pairs: dict[str, list[float]] = {method: [] for method in COMPARED}
+        seconds: dict[str, list[float]] = {method: [] for method in methods}
+        pairs: dict[str, list[float]] = {method: [] for method in methods}
         for turn in range(spec.params["repeats"]):
             progress(turn, spec.params["repeats"])
             for method, run in work.items():
@@ -58,7 +58,7 @@ class OptimizerSeconds(Experiment):
                 seconds[method].append(own)
                 pairs[method].append(own / reference)
         return Result(
-            {"method": np.array(COMPARED)},
+            {"method": np.array(methods)},
             {
                 "seconds": {method: median(values) for method, values in seconds.items()},
                 "ratio": {method: [median(values), min(values), max(values)] for method, values in pairs.items()},

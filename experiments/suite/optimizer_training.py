@@ -15,11 +15,12 @@ import numpy as np
 
 from experiments.spec import Experiment, Progress, Result, RunSpec, quiet
 
-__all__ = ["COMPARED", "OptimizerTraining"]
+__all__ = ["COMPARED", "OptimizerTraining", "compared"]
 
 COMPARED = (
     "SGD", "AdamW", "AGD", "Shampoo", "OneSidedShampoo", "Jorge", "Jorge, sandwich", "FNGD", "FNGD, scalar",
 )  # fmt: skip
+TENSORS = ("Shampoo, each axis",)  # on networks without convolutions the same as Shampoo
 
 # task -> epochs and number of seeds
 SIZES: dict[str, dict[str, tuple[int, int]]] = {
@@ -42,7 +43,7 @@ class OptimizerTraining(Experiment):
         return [
             self.spec(task=task, method=method, epochs=epochs, seeds=seeds, grid=GRID[scale])
             for task, (epochs, seeds) in SIZES[scale].items()
-            for method in COMPARED
+            for method in compared(task)
         ]
 
     def execute(self, spec: RunSpec, progress: Progress = quiet) -> Result:
@@ -74,6 +75,11 @@ class OptimizerTraining(Experiment):
                 "steps_per_epoch": task.steps, "judged_by_accuracy": task.accuracy,
             },
         )  # fmt: skip
+
+
+def compared(task: str) -> tuple[str, ...]:
+    """The methods that differ on a task."""
+    return COMPARED + TENSORS if "CNN" in task else COMPARED
 
 
 def padded(values: list[float], length: int) -> Any:

@@ -65,8 +65,8 @@ def push_through(
     When rounding has made K indefinite beyond the damping, its eigenvalues below zero are set to zero: K is a Gram matrix.
     """
     shifted = K.clone()
-    shifted.diagonal().add_(len(K) * damping)
-    c = _cholesky_on_host(shifted) if K.device.type == "cpu" else _cholesky(shifted)
+    shifted.diagonal().add_(K.shape[0] * damping)
+    c = _cholesky_on_host(shifted) if K.is_cpu else _cholesky(shifted)
     if c is not None:
         return c
     if not bool(torch.isfinite(K.triu()).all()):
@@ -81,20 +81,17 @@ def _cholesky(A: Tensor) -> Tensor | None:  # (n, n) -> (n,)
 
 def _cholesky_on_host(A: Tensor) -> Tensor | None:  # (n, n), overwritten -> (n,)
     """LAPACK itself: torch clears the other triangle and copies, which costs more than the factorisation."""
-    factor, solve = _lapack(A.dtype)
-    L, info = factor(A.numpy().T, lower=1, overwrite_a=1, clean=0)  # its columns are our rows
-    if info:
-        return None
-    return torch.from_numpy(solve(L, A.new_ones(len(A)).numpy(), lower=1, overwrite_b=1)[0])
+    a = A.numpy().T  # its columns are our rows
+    _, c, info = _posv(A.dtype)(a, np.ones(len(a), a.dtype), lower=1, overwrite_a=1, overwrite_b=1)
+    return None if info else torch.from_numpy(c)
 
 
 @cache
-def _lapack(dtype: torch.dtype) -> Any:
-    """potrf and potrs."""
+def _posv(dtype: torch.dtype) -> Any:
+    """Factorisation and solution, of float64 or float32."""
     from scipy.linalg import get_lapack_funcs
 
-    kind = np.float64 if dtype == torch.float64 else np.float32
-    return get_lapack_funcs(("potrf", "potrs"), dtype=kind)
+    return get_lapack_funcs("posv", dtype=np.float64 if dtype == torch.float64 else np.float32)
 
 
 def _clipped(K: Tensor, shift: float) -> Tensor:  # (n, n) -> (n,)
@@ -122,8 +119,8 @@ def trusted(
     damping: float,
 ) -> bool:
     """Whether Uc is good to `TRUSTED`, by a cheap and coarse estimate if that will do."""
-    n, eps = len(K), torch.finfo(K.dtype).eps
-    total, square, trace = float(c.sum()), float(c @ c), float(K.trace())
+    n, eps = K.shape[0], torch.finfo(K.dtype).eps
+    total, square, trace = float(c.sum()), float(c.dot(c)), float(K.trace())
     energy = total - n * damping * square  # c'Kc = c'(1 - nλc), unless digits cancel
     if energy > 0.01 * total > 0.0:
         reach = max(trace / (2.0 * math.sqrt(n * damping)), math.sqrt(trace))

@@ -51,14 +51,14 @@ class RowContributions(Contributions):
         g: Tensor,  # (n, q)
         bias: bool,
     ) -> None:
-        self.a, self.g, self.bias, self.n, self.like = a, g, bias, len(a), g
+        self.a, self.g, self.bias, self.n, self.like = a, g, bias, a.shape[0], g
 
     def gram(self) -> Tensor:
         return gram_of_rows(self.a, self.g, self.bias)
 
     def combine(self, w: Tensor) -> Gradients:
-        a, g = _scaled(self.a, self.g, w[:, None])
-        return g.mT @ a, w @ self.g if self.bias else None
+        a, g = _scaled(self.a, self.g, w.unsqueeze(1))
+        return torch.mm(g.t(), a), torch.mv(self.g.t(), w) if self.bias else None
 
     def to(self, dtype: torch.dtype) -> Contributions:
         return RowContributions(self.a.to(dtype), self.g.to(dtype), self.bias)
@@ -115,7 +115,7 @@ def linear_contributions(uses: list[Use], bias: bool) -> Contributions:
     a, g = uses[0]
     if len(uses) == 1 and a.ndim == 2:
         return RowContributions(a, g, bias)
-    n = len(a)
+    n = a.shape[0]
     flat = [(a.reshape(n, -1, a.shape[-1]), g.reshape(n, -1, g.shape[-1])) for a, g in uses]
     if len(flat) > 1:
         return PositionContributions(torch.cat([a for a, _ in flat], 1), torch.cat([g for _, g in flat], 1), bias)

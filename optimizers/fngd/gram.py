@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 __all__ = ["BUDGET", "full", "gram_of_positions", "gram_of_rows", "gram_of_samples", "pairs_are_cheaper"]
@@ -43,14 +44,18 @@ def gram_of_rows(
     bias: bool,
 ) -> Tensor:  # (n, n)
     """K for one position per sample: (A Aᵀ [+ 1]) ∘ (G Gᵀ)."""
+    n = a.shape[0]
+    if n <= ROWS:
+        return _row_products(a, a, g, g, bias)
+    return _upper(n, lambda i, j: _row_products(a[i], a[j], g[i], g[j], bias), g, ROWS)
 
-    def block(i: slice, j: slice) -> Tensor:
-        inner = a[i] @ a[j].mT
-        if bias:
-            inner += 1.0
-        return inner.mul_(g[i] @ g[j].mT)
 
-    return _upper(len(a), block, g, ROWS)
+def _row_products(a: Tensor, b: Tensor, g: Tensor, h: Tensor, bias: bool) -> Tensor:  # (m, p), (n, p), (m, q), (n, q)
+    """(A Bᵀ [+ 1]) ∘ (G Hᵀ), shape (m, n)."""
+    inner = torch.mm(a, b.t())
+    if bias:
+        inner.add_(1.0)
+    return inner.mul_(torch.mm(g, h.t()))
 
 
 def gram_of_positions(

@@ -34,6 +34,7 @@ class Layer:
         self.name, self.module, self.batch_dim = name, module, batch_dim
         self.weight: Any = module.weight
         self.bias: Any = module.bias if bias else None
+        self.linear = isinstance(module, nn.Linear)
         self.group = 0  # number of the optimizer's group that has the weight
         self.passes: list[dict[str, Any]] = []  # the optimizer's notes of each batch since the last step
         self.displaced = False  # by a later optimizer on the same model
@@ -92,6 +93,12 @@ class Layer:
         self.gather: Gather | None = None
         self.token: Tensor | None = None
 
+    def forget(self) -> None:
+        """Let go of the batches since the last step."""
+        self.passes.clear()
+        if self.gather is not None:
+            self.gather.forget()
+
     def before(self, module: nn.Module, *_: Any) -> None:
         """Detach weight and bias while the module runs, so that autograd leaves their gradients to us."""
         mine = module.weight is self.weight and self.weight.requires_grad and self.weigh() is not None
@@ -121,7 +128,7 @@ class Layer:
         batches: dict[int, list[Use]] = {}
         for use in uses:
             a, g = self._standard(*use)
-            batches.setdefault(len(g), []).append((a, g))
+            batches.setdefault(g.shape[0], []).append((a, g))
         weight: Tensor | None = None
         bias: Tensor | None = None
         device = self.weight.device.type
@@ -136,7 +143,7 @@ class Layer:
         """Samples first, padding done, statistics' precision."""
         dtype = wide(self.weight.dtype)
         a, g = a.to(dtype), g.to(dtype)
-        if isinstance(self.module, nn.Linear):
+        if self.linear:
             if a.ndim > 2 and self.batch_dim:
                 return a.movedim(self.batch_dim, 0), g.movedim(self.batch_dim, 0)
             return (a, g) if a.ndim > 1 else (a[None], g[None])
@@ -151,9 +158,8 @@ class Layer:
         if uses[0][1].numel() == 0:  # no sample, no contribution
             self.passes.append({})
             return torch.zeros_like(self.weight), None if bias is None else torch.zeros_like(bias)
-        linear = isinstance(self.module, nn.Linear)
         joint = bias is not None
-        found = linear_contributions(uses, joint) if linear else ConvContributions(self.module, uses, joint)
+        found = linear_contributions(uses, joint) if self.linear else ConvContributions(self.module, uses, joint)
         contributions, w = weigh(self, found)
         return contributions.combine(w)
 
@@ -166,11 +172,11 @@ class Hook:
     """A hook that does nothing once its owner is gone, and nothing in a copy of the module."""
 
     def __init__(self, owner: Any, method: str) -> None:
-        self.owner, self.method = ref(owner), method
+        self.owner, self.method = ref(owner), getattr(type(owner), method)
 
     def __call__(self, *args: Any) -> Any:
         owner = self.owner()
-        return None if owner is None else getattr(owner, self.method)(*args)
+        return None if owner is None else self.method(owner, *args)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copied model trains as any other; an optimizer that was copied with it attaches its own hooks.

@@ -37,7 +37,7 @@ from optimizers.fngd.coefficients import solve
 from optimizers.fngd.contributions import Contributions
 from optimizers.fngd.drift import measure
 from optimizers.fngd.gram import full
-from optimizers.fngd.heavy_ball import accumulated
+from optimizers.fngd.heavy_ball import descend
 from optimizers.fngd.layer import Hook, Layer, layers_of
 from optimizers.fngd.loading import require_saved
 from optimizers.fngd.options import check_options, require_choice, require_count
@@ -251,17 +251,15 @@ class FNGD(OptimizerBase):
         self.prepare(group, params, grads)()
 
     def _move(self, group: Options, params: list[Tensor], grads: list[Tensor], scales: dict[Tensor, float]) -> None:
-        for p, g in zip(params, grads, strict=True):
-            state = self.state[p]
+        lr, momentum, decay = (float(group[name]) for name in ("lr", "momentum", "weight_decay"))
+        work = [(p, g, self.state[p], scales.get(p, 1.0)) for p, g in zip(params, grads, strict=True)]
+        for _, _, state, _ in work:
             state["step"] = state.get("step", 0) + 1
-            scale = scales.get(p, 1.0)
-            if group["momentum"] == 0.0:
-                p.mul_(1.0 - group["lr"] * group["weight_decay"]).add_(g, alpha=-group["lr"] * scale)
-                continue
-            buffer, unit = accumulated(state, g, group["momentum"], scale)
-            if group["weight_decay"]:
-                buffer.add_(p, alpha=group["weight_decay"] / unit)
-            p.add_(buffer, alpha=-group["lr"] * unit)
+        if momentum:
+            descend(work, lr, momentum, decay)
+            return
+        for p, g, _, scale in work:
+            p.mul_(1.0 - lr * decay).add_(g, alpha=-lr * scale)
 
     def _scales(self) -> dict[Tensor, float]:
         """Factors of the gradients of layers that autograd computed by itself."""
@@ -269,29 +267,30 @@ class FNGD(OptimizerBase):
         for layer in self.layers:
             if layer.weight.grad is None:
                 continue
-            state = self._coefficients(layer)
-            scale = sharing.uniform_weight(state)
-            plain = not layer.passes and (layer.hooked or math.isnan(scale))
-            self._question(layer, plain)
-            if layer.passes or plain:
+            if layer.passes:
+                self._question_batches(layer)
                 continue
-            scales.update(dict.fromkeys(layer.parameters, scale))
+            scale = sharing.uniform_weight(self._coefficients(layer))
+            if layer.hooked or math.isnan(scale):
+                self._question_origin(layer)
+            else:
+                scales.update(dict.fromkeys(layer.parameters, scale))
         return scales
 
-    def _question(self, layer: Layer, plain: bool) -> None:
-        """Warn, once, of gradients that are probably not what was meant."""
-        name = layer.name or "the layer"
-        if plain:
-            self._warn(
-                "elsewhere",
-                f"the gradient of {name}'s weight did not come from a call of its module: it is used as it is, as SGD does. "
-                "If torch.compile was applied to the model after FNGD was made from it, make FNGD after torch.compile.",
-            )
+    def _question_origin(self, layer: Layer) -> None:
+        self._warn(
+            "elsewhere",
+            f"the gradient of {layer.name or 'the layer'}'s weight did not come from a call of its module: it is used as it "
+            "is, as SGD does. If torch.compile was applied to the model after FNGD was made from it, make FNGD after "
+            "torch.compile.",
+        )
+
+    def _question_batches(self, layer: Layer) -> None:
         if len(layer.passes) > self.accumulation:
             self._warn(
                 "several",
-                f"{name} had {len(layer.passes)} batches in one step, each with coefficients of its own. If the loss was "
-                f"divided by that number, say FNGD(..., accumulation={len(layer.passes)}).",
+                f"{layer.name or 'the layer'} had {len(layer.passes)} batches in one step, each with coefficients of its "
+                f"own. If the loss was divided by that number, say FNGD(..., accumulation={len(layer.passes)}).",
             )
 
     def _warn(self, subject: str, text: str) -> None:
@@ -311,7 +310,7 @@ class FNGD(OptimizerBase):
 
     def _forget(self) -> None:
         for layer in self.layers:
-            layer.passes.clear()
+            layer.forget()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)

@@ -79,14 +79,14 @@ def recall(options: Options, state: State, ids: Ids | None, n: int) -> tuple[Ten
 
     Raises ValueError when share is "table" and there are no ids, or not n of them.
     """
-    fresh = fresh_ahead(options, state)
     if options["share"] == "none":
         return None, True
+    fresh = fresh_ahead(options, state)
     if options["share"] == "scalar":
         scale = uniform_weight(state)
         return (None, True) if math.isnan(scale) else (torch.full((n,), scale), fresh)
-    if ids is None or len(ids.values) != n:
-        given = "none were" if ids is None else f"{len(ids.values)} were"
+    if ids is None or ids.values.numel() != n:
+        given = "none were" if ids is None else f"{ids.values.numel()} were"
         raise ValueError(
             f"share='table' needs the ids of the {n} samples that this layer saw, {given} given: "
             f"`with optimizer.samples(ids):` around backward()."

@@ -51,24 +51,25 @@ def as_ids(ids: Any) -> Ids:
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
         raise TypeError(f"sample ids are integers, got {tensor.dtype}.")
     values = tensor.to(torch.int64)  # an unsigned number beyond 2⁶³ - 1 is negative here
-    if values.ndim != 1 or (values.numel() and int(values.min()) < 0):
+    least, top = (int(bound) for bound in values.aminmax()) if values.numel() else (0, -1)
+    if values.ndim != 1 or least < 0:
         raise ValueError(
             f"sample ids are a vector of integers from 0 to 2⁶³ - 1, got shape {tuple(tensor.shape)}"
-            + (f" with {int(values.min())}." if values.numel() else ".")
+            + (f" with {least}." if values.numel() else ".")
         )
-    return Ids(values, int(values.max()) if values.numel() else -1)
+    return Ids(values, top)
 
 
 def lookup(table: Table, ids: Ids) -> Tensor:  # -> (n,)
     """The entries, NaN for unknown ids."""
     weights, values = table.weights, ids.values.to(table.weights.device)
+    if table.ids is None and ids.top < weights.numel():
+        return weights.index_select(0, values)
     if not len(weights):
         return weights.new_full(values.shape, math.nan)
     if table.ids is not None:
         rows = torch.searchsorted(table.ids, values).clamp_(max=len(weights) - 1)
         return weights[rows].masked_fill(table.ids[rows] != values, math.nan)
-    if ids.top < len(weights):
-        return weights[values]
     return weights[values.clamp(max=len(weights) - 1)].masked_fill(values >= len(weights), math.nan)
 
 

@@ -31,23 +31,25 @@ class Gather:
     def __init__(self, layer: Layer) -> None:
         # Weak, because the graph leads here: a layer that kept its graph alive in a circle would never be freed.
         self.layer = ref(layer)
-        self.zero: Tensor | None = None  # the gradient of a token
         self.uses: dict[int, list[tuple[Tensor, Tensor]]] = {}
 
     def add(self, a: Tensor, g: Tensor) -> None:
         self.uses.setdefault(backward_pass(), []).append((a, g))
 
+    def forget(self) -> None:
+        """Let go of what belongs to backward passes that never came to the weights, unless one is running."""
+        if self.uses and backward_pass() < 0:
+            self.uses.clear()
+
     def gradients(self) -> tuple[Tensor | None, Tensor | None]:
         layer = self.layer()
         if layer is None:
             raise RuntimeError("FNGD let go of this model between forward and backward: run the forward pass again.")
-        uses = self.uses.pop(backward_pass(), [])
-        self.uses.clear()  # what is left belongs to passes that never came to the weights
-        return layer.gradients(uses)
+        return layer.gradients(self.uses.pop(backward_pass(), []))
 
 
 def backward_pass() -> int:
-    """The number of the running backward pass; ``autograd.grad`` on some inputs is one that never reaches the weights."""
+    """The number of the running backward pass, -1 outside; ``autograd.grad`` on some inputs never reaches the weights."""
     return torch._C._current_graph_task_id()
 
 
@@ -55,12 +57,13 @@ class Collect(Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, bias: Tensor | None, gather: Gather) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.gather = gather
-        return weight.new_zeros(())
+        ctx.set_materialize_grads(False)  # of the token: it has none, and only says when all uses were seen
+        return weight.new_empty(0)
 
     @staticmethod
-    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        with torch.no_grad():
-            return (*ctx.gather.gradients(), None)
+    def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, Tensor | None, None]:
+        # Autograd records nothing here: where it would, a `Tap` has refused.
+        return (*ctx.gather.gradients(), None)
 
 
 class Tap(Function):
@@ -72,21 +75,23 @@ class Tap(Function):
         return out.data
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "FNGD's layers cannot be differentiated twice (create_graph=True): run the forward pass of such a term "
                 "inside `with optimizer.paused():`."
             )
         ctx.gather.add(ctx.saved_tensors[0], g)
-        return g if ctx.needs_input_grad[0] else None, ctx.gather.zero, None, None
+        return g if ctx.needs_input_grad[0] else None, None, None, None
 
 
 def collect(weight: Tensor, bias: Tensor | None, gather: Gather) -> Tensor:
-    """A token on which every use of the layer depends: its gradient is asked for once per backward pass."""
-    token: Any = Collect.apply(weight, bias, gather)
-    gather.zero = token.detach()
-    return token
+    """A token on which every use of the layer depends: its gradient is asked for once per backward pass.
+
+    Made in every forward pass: autograd takes what is younger first, and would leave an old one, with all that the layer
+    has seen, to the end of the backward pass.
+    """
+    return Collect.apply(weight, bias, gather)  # pyright: ignore[reportReturnType]
 
 
 def tap(out: Tensor, token: Tensor, a: Tensor, gather: Gather) -> Tensor:

@@ -28,7 +28,10 @@ def quick(tmp_path_factory):
 
 def test_every_contestant_is_measured_or_named_with_a_reason(quick):
     expected = {
-        (each.name, name) for each in contestants(False) if each.name != REFERENCE for name in ("24 x 16", "6 x 4 x 3 x 3")
+        (each.name, name)
+        for each in contestants(False)
+        if each.name != REFERENCE
+        for name in ("24 x 16", "6 x 4 x 3 x 3")
     }
     measured = {(cell["name"], cell["list"]) for cell in quick["cells"]}
     skipped = {(each["name"], each["list"]): each["reason"] for each in quick["skipped"]}

@@ -231,6 +231,13 @@ def test_every_method_is_tuned_on_the_same_grid_and_learns(stored):
     assert numbers["AGD"] == pytest.approx(2.0)
 
 
+def test_a_factor_for_every_axis_is_compared_where_there_are_tensors():
+    runs = OptimizerTraining().runs("laptop")
+    tasks = {run.params["task"] for run in runs if run.params["method"] == "Shampoo, each axis"}
+    assert tasks == {"digits CNN"}
+    assert {run.params["task"] for run in runs} > tasks
+
+
 def test_seconds_of_all_methods_are_paired_with_adamw(stored):
     (run,) = stored("optimizer_seconds")
     assert set(run.summary["seconds"]) == set(COMPARED)

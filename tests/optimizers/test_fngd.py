@@ -25,7 +25,7 @@ from optimizers.fngd import convolution, gram
 from optimizers.fngd.coefficients import push_through, relative_rounding, solve, trusted
 from optimizers.fngd.contributions import PositionContributions, RowContributions
 from optimizers.fngd.gram import full
-from optimizers.fngd.heavy_ball import accumulated
+from optimizers.fngd.heavy_ball import accumulated, descend, in_unit
 from optimizers.reference import fngd as literal
 
 EXACT = 1e-11  # float64, condition number (|K| + nλ)/(nλ) below 1e4
@@ -100,9 +100,28 @@ def test_momentum_goes_on_when_its_unit_changes():
     ):
         g = rng.normal(size=3)
         expected = mu * expected + scale * g
-        buffer, unit = accumulated(state, torch.from_numpy(g), mu, scale)
+        buffer, unit = in_unit(state, torch.from_numpy(g), scale)
+        accumulated(buffer, unit, torch.from_numpy(g), mu, scale)
         assert np.allclose(unit * buffer.numpy(), expected, rtol=1e-12, atol=1e-14)
     assert state["unit"] == 2.0
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.0])
+def test_the_step_does_not_ask_how_a_tensor_lies_in_memory(scale):
+    """Torch's kernel for SGD takes memory as it lies: of a parameter beside a transposed gradient it would make nonsense."""
+    torch.manual_seed(0)
+    start, g = torch.randn(3, 4, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
+    flipped = torch.randn(4, 3, dtype=torch.float64).T.copy_(g)
+    expected, m = start.clone(), torch.zeros_like(start)
+    found = {"alike": (start.clone(), g, {}), "transposed": (start.clone(), flipped, {})}
+    for _ in range(3):
+        m = 0.9 * m + scale * g + 0.02 * expected
+        expected = expected - 0.1 * m
+        descend([(p, grad, state, scale) for p, grad, state in found.values()], 0.1, 0.9, 0.02)
+    assert not flipped.is_contiguous()
+    for p, grad, _ in found.values():
+        assert torch.allclose(p, expected, rtol=1e-13, atol=1e-15) and torch.equal(grad, g)
+    descend([(torch.zeros(0, 3), torch.zeros(0, 3), {}, scale)], 0.1, 0.9, 0.02)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -196,3 +196,66 @@ def test_nan_and_infinity_are_refused_with_everything_unchanged():
         assert str(state) == str(optimizer.state_dict())
         optimizer.zero_grad()
         train(model, optimizer, 1)
+
+
+def test_a_layer_used_around_and_inside_of_a_checkpoint_loses_no_use():
+    """The backward pass inside a reentrant checkpoint threw away what the outer one had seen of the layer."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4)).double()  # called by its layer: all uses belong to one forward pass
+    layer, optimizer = model[0], FNGD(model, damping=1e9)  # the direction is the gradient over λ
+    X = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+
+    def loss() -> torch.Tensor:
+        return layer(checkpoint(layer, layer(X).tanh(), use_reentrant=True).tanh()).square().sum(1).mean()
+
+    loss().backward()
+    found = 1e9 * layer.weight.grad
+    optimizer.zero_grad()
+    with optimizer.paused():
+        loss().backward()
+    assert torch.allclose(found, layer.weight.grad, rtol=1e-6)
+
+
+def test_a_layer_is_done_with_before_the_layers_before_it_are_reached():
+    """Else all that was seen of all layers would be kept to the end of the backward pass."""
+    model, X, y = problem("mlp")
+    optimizer = FNGD(model, damping=0.05)
+    order: list[str] = []
+    for name in ("0.weight", "2.weight", "4.weight"):
+        model.get_parameter(name).register_post_accumulate_grad_hook(lambda _, name=name: order.append(name))
+    for _ in range(2):
+        optimizer.zero_grad()
+        order.clear()
+        seen = model[0](X)
+        seen.register_hook(lambda _: order.append("first output"))
+        cross_entropy(model[1:](seen.clone()), y).backward()
+        optimizer.step()
+        optimizer._new_pass()  # as a call of the model itself would
+    assert order == ["4.weight", "2.weight", "first output", "0.weight"]
+
+
+def test_weights_may_change_their_precision_or_be_swapped_between_steps():
+    model, X, y = problem("mlp", dtype=torch.float32)
+    optimizer = FNGD(model, damping=0.05)
+    cross_entropy(model(X), y).backward()
+    optimizer.zero_grad()
+    model.double()
+    cross_entropy(model(X.double()), y).backward()
+    assert apart(gradients_of(model), directions(model, X.double(), y, 0.05)) < EXACT
+    optimizer.zero_grad()
+    with torch.no_grad():
+        model[0].weight.data = 2.0 * model[0].weight
+    torch.utils.swap_tensors(model[2].weight, nn.Parameter(2.0 * model[2].weight.detach()))
+    cross_entropy(model(X.double()), y).backward()
+    assert apart(gradients_of(model), directions(model, X.double(), y, 0.05)) < EXACT
+
+
+def test_backward_passes_that_never_reach_the_weights_leave_no_memory():
+    model, X, y = problem("mlp")
+    optimizer = FNGD(model, damping=0.05)
+    X.requires_grad_()
+    for _ in range(3):
+        torch.autograd.grad(cross_entropy(model(X), y), X)
+    assert all(len(layer.gather.uses) == 1 for layer in optimizer.layers)
+    optimizer.zero_grad()
+    assert all(not layer.gather.uses for layer in optimizer.layers)
