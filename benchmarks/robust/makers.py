@@ -60,6 +60,7 @@ OURS: dict[str, Make] = {
     "OneSidedShampoo": _ours("OneSidedShampoo"),
     "OneSidedShampoo, certificate": _ours("OneSidedShampoo", refresh="certificate"),
     "Shampoo": _ours("Shampoo"),
+    "Shampoo, each axis": _ours("Shampoo", axes="each"),
     "Shampoo, plain": _ours("Shampoo", grafting=None, momentum=0.0, refresh=1, lr=0.01),
     "Shampoo, sandwich": _ours("Shampoo", root="sandwich"),
 }
