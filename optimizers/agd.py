@@ -273,7 +273,7 @@ def is_coupled(group: Options) -> bool:
 
 def decayed(group: Options, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
     """G + λ W."""
-    return list(torch._foreach_add(grads, params, alpha=group["weight_decay"]))  # pyright: ignore[reportPrivateImportUsage]
+    return [torch.add(g, p, alpha=float(group["weight_decay"])) for g, p in zip(grads, params, strict=True)]
 
 
 def delta_of(group: Options) -> float:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from functools import partial, wraps
+from functools import partial
 from itertools import chain
 from operator import is_
 from typing import Any, ClassVar, TypeVar
@@ -47,13 +47,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def eagerly(function: F) -> F:
     """The function, of which a compiled step makes no part of its graph."""
-    outside = torch.compiler.disable(function)  # whose calls cost some microseconds
-
-    @wraps(function)
-    def either(*args: Any, **kwargs: Any) -> Any:
-        return (outside if torch.compiler.is_compiling() else function)(*args, **kwargs)
-
-    return either  # pyright: ignore[reportReturnType]
+    return torch.compiler.disable(function)  # pyright: ignore[reportReturnType]
 
 
 class OptimizerBase(Optimizer):
@@ -249,7 +243,11 @@ class OptimizerBase(Optimizer):
 def gradients(group: Options, params: list[Tensor]) -> list[Tensor]:
     """The gradients of the parameters, to be minimised along."""
     grads: list[Any] = [p.grad for p in params]
-    return list(torch._foreach_neg(grads)) if group.get("maximize") else grads  # pyright: ignore[reportPrivateImportUsage]
+    if not group.get("maximize"):
+        return grads
+    if PLAIN.issuperset(map(type, grads)):  # else some may be sharded, which do not mix with others in one call
+        return list(torch._foreach_neg(grads))  # pyright: ignore[reportPrivateImportUsage]
+    return [g.neg() for g in grads]
 
 
 def require_state_dict(found: Any) -> None:

@@ -163,7 +163,7 @@ class KroneckerOptimizer(OptimizerBase):
             step = state.setdefault("step", 0)
             key = (p.shape, p.dtype, p.device, step)
             if key not in found:
-                sizes = axes_of(p.shape, group.get("axes", "merged"))
+                sizes = axes_of(p.shape, group["axes"] if "axes" in self.defaults else "merged")
                 lent = group["grafting"] is not None and p.ndim < 2  # vectors take the lending method's own step
                 sides = (False, False) if lent else self.sides(sizes, group)
                 found[key] = Bucket([], [], [], wide(p.dtype), step, sizes, sides)

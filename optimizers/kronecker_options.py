@@ -66,7 +66,7 @@ def fits(name: str, value: Any, p: Tensor) -> bool:
     if kind == "statistic" and not all(bool((t.diagonal() >= 0.0).all()) for t in value):
         return False
     covered = sum(t.shape[0] for t in value)
-    return any(covered % size == 0 for size in sizes)  # once, or once for each block of the other sides
+    return any(size and covered % size == 0 for size in sizes)  # once, or once for each block of the other sides
 
 
 def lengths_of(label: str, p: Tensor) -> set[int]:

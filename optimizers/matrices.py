@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from optimizers.base import PLAIN
+from optimizers.roots.rules import KEPT
 
 __all__ = [
     "Bucket",
@@ -193,8 +194,10 @@ def keep_fitting(state: State, names: set[str], sizes: dict[str, list[int]]) -> 
 
     `sizes` gives the blocks of each label, in order.
     """
-    for key in [key for key in state if isinstance(state[key], list)]:
+    for key in list(state):
         label, _, name = key.partition("_")
+        if name not in KEPT or not (label in labels(2) or label.startswith("axis")):
+            continue
         wanted = sizes.get(label, [])
         if name not in names or [t.shape[0] for t in state[key]] != ([3] * len(wanted) if name == "stale" else wanted):
             del state[key]

@@ -38,7 +38,7 @@ class Shampoo(KroneckerOptimizer):
     `grafting`: the method whose step length is used, None for the plain step; then vectors, which otherwise take the
     method's own step, are preconditioned as columns. `max_size`: longer sides are cut into blocks. `axes`: "merged" takes
     the first axis of a tensor against all others, "each" is the tensor method, with a factor L_i^{-1/(2k)} along each of the
-    k axes that are longer than one (root "eigh" only): cheaper for convolutions, whose merged side is long.
+    k axes that are longer than one, where k ≥ 2 (root "eigh" only): cheaper for convolutions, whose merged side is long.
     `weight_decay` is decoupled, or with ``decoupled=False`` added to the gradient. A gradient whose square
     is zero or overflows does not enter the statistics.
 

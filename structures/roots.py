@@ -34,11 +34,13 @@ def eigh(A: Array) -> tuple[Array, Array]:  # (..., n, n) -> (..., n), (..., n, 
     """Eigenvalues (ascending) and orthonormal eigenvectors of the symmetric part of A, batched.
 
     Half precisions are computed in float32. If single precision does not converge or gives NaN, double is tried before giving up.
-    Raises ValueError for a matrix that is not square or empty, and naming the first non-finite entry;
+    Raises ValueError for a matrix that is not square, empty or complex, and naming the first non-finite entry;
     `numpy.linalg.LinAlgError` when no precision converges.
     """
     if A.ndim < 2 or A.shape[-1] != A.shape[-2] or A.shape[-1] == 0:
         raise ValueError(f"eigh needs square matrices (..., n, n) with n ≥ 1, got shape {tuple(A.shape)}.")
+    if dtype_name(A).startswith("complex"):
+        raise ValueError(f"eigh is of real symmetric matrices, got {dtype_name(A)}.")
     require_finite("matrix passed to eigh", A)
     S = sym(widen(A))
     xp = namespace(S)

@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.robust.makers import OURS
 from benchmarks.robust.models import batch, mlp
+from optimizers import AGD
 
 STEPS = 5
 
@@ -25,6 +26,7 @@ def start(rank, rendezvous, out):
     mesh = init_device_mesh("cpu", (2,))
     found["sharded"] = {name: sharded(make, mesh) for name, make in OURS.items() if not name.startswith("FNGD")}
     found["replicated"] = {name: replicated(make, mesh) for name, make in OURS.items() if not name.startswith("FNGD")}
+    found["mixed"] = {decay: mixed(mesh, decay) for decay in ("decoupled", "coupled")}
     found["fully_shard"] = {name: fully_sharded(make, mesh, rank) for name, make in OURS.items()}
     torch.save(found, f"{out}/{rank}.pt")
     dist.barrier()
@@ -78,6 +80,18 @@ def placed(make, mesh, placement):
     except (TypeError, RuntimeError, NotImplementedError) as error:
         return f"{type(error).__name__}: {error}", optimizer.state_dict()["state"] == {}
     return model.weight.full_tensor().detach() if isinstance(model.weight, DTensor) else model.weight.detach()
+
+
+def mixed(mesh, decay):
+    """A sharded weight and a plain one in one group of AGD, after steps uphill."""
+    whole = torch.linspace(-1, 1, 24).reshape(6, 4)
+    params = [nn.Parameter(distribute_tensor(whole.clone(), mesh, [Shard(0)])), nn.Parameter(whole.clone())]
+    optimizer = AGD(params, maximize=True, weight_decay=0.1, decay=decay)
+    for step in range(STEPS):
+        gradient = torch.cos(whole * (step + 1))
+        params[0].grad, params[1].grad = distribute_tensor(gradient, mesh, [Shard(0)]), gradient
+        optimizer.step()
+    return params[0].full_tensor().detach(), params[1].detach()
 
 
 def fully_sharded(make, mesh, rank):

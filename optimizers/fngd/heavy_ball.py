@@ -43,6 +43,8 @@ def descend(work: list[Work], lr: float, momentum: float, decay: float) -> None:
             params, grads, buffers, weight_decay=decay / unit, momentum=momentum, lr=lr * unit, dampening=0.0,
             nesterov=False, maximize=False, is_first_step=False,
         )  # fmt: skip
+        # The kernel does not tell autograd, which would go backward through a graph whose weights have changed.
+        torch.autograd.graph.increment_version([*params, *buffers])
 
 
 def in_unit(
@@ -69,8 +71,6 @@ def accumulated(buffer: Tensor, unit: float, g: Tensor, momentum: float, scale: 
 
 
 def _in_one_pass(p: Tensor, g: Tensor, buffer: Tensor) -> bool:
-    """Whether torch's kernel for SGD may be asked: it takes memory as it lies, and one precision."""
-    return (
-        p.is_cpu and type(p) in PLAIN and type(g) is Tensor and p.dtype == g.dtype == buffer.dtype
-        and p.is_contiguous() and g.is_contiguous() and buffer.is_contiguous()
-    )  # fmt: skip
+    """Whether torch's kernel for SGD may be asked: it takes memory as it lies, and one precision; a compiler cannot see it."""
+    plain = p.is_cpu and type(p) in PLAIN and type(g) is Tensor and p.dtype == g.dtype == buffer.dtype
+    return plain and all(t.is_contiguous() for t in (p, g, buffer)) and not torch.compiler.is_compiling()

@@ -101,8 +101,10 @@ def along(axis: int, A: Array, G: Array) -> Array:
 
 
 def steps(rule: Recursion, W0: Array, gradient: Callable[[int, Array], Array], horizon: int) -> Iterator[Array]:
-    """W_2, ..., W_{horizon + 1} in float64; ``gradient(t, W)`` is G_t."""
+    """W_2, ..., W_{horizon + 1} in float64, of a matrix or a tensor; ``gradient(t, W)`` is G_t. ValueError for a vector."""
     W = np.array(W0, dtype=np.float64)
+    if W.ndim < 2:
+        raise ValueError(f"a vector is a column here: give shape {(*W.shape, 1)} instead of {W.shape}.")
     axes = {"both": list(range(W.ndim)), "left": [0], "right": [1]}[rule.side]
     Ls, grafted = [rule.eps * np.eye(W.shape[axis]) for axis in axes], Grafted(rule)
     new = 1.0 if rule.beta2 == 1.0 else 1.0 - rule.beta2

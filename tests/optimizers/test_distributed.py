@@ -79,6 +79,14 @@ def test_a_replicated_tensor_takes_the_steps_of_a_plain_one(found, name):
         torch.testing.assert_close(each["replicated"][name], alone(name))
 
 
+@pytest.mark.parametrize("decay", ["decoupled", "coupled"])
+def test_a_shard_and_a_plain_tensor_may_be_in_one_group(found, decay):
+    for each in found:
+        shard, plain = each["mixed"][decay]
+        torch.testing.assert_close(shard, plain)
+        assert not torch.allclose(plain, torch.linspace(-1, 1, 24).reshape(6, 4))
+
+
 def alone(name):
     """The weight of `gloo_worker.placed` after the same gradients, without processes."""
     whole = torch.linspace(-1, 1, 24).reshape(6, 4)

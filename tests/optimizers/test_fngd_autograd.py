@@ -15,6 +15,33 @@ from optimizers import FNGD
 EXACT = 1e-11
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_graph_whose_weights_have_moved_is_not_differentiated(momentum):
+    model, X, y = problem("mlp")
+    optimizer = FNGD(model, momentum=momentum)
+    loss = cross_entropy(model(X), y)
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("share", ["none", "scalar"])
+def test_a_compiled_step_is_the_step(share):
+    found = []
+    for compiled in (False, True):
+        model, X, y = problem("mlp")
+        optimizer = FNGD(model, share=share, momentum=0.9)
+        step = torch.compile(optimizer.step, backend="aot_eager") if compiled else optimizer.step
+        for _ in range(3):
+            optimizer.zero_grad()
+            cross_entropy(model(X), y).backward()
+            step()
+        found.append([p.detach().clone() for p in model.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)  # the same sums in another order
+
+
 def test_other_backward_passes_leave_no_trace():
     model, X, y = problem("mlp")
     expected = directions(model, X, y, 0.05)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import ortho_group
 
-from optimizers import Shampoo
+from optimizers import OneSidedShampoo, Shampoo
 from optimizers.reference import shampoo as literal
 
 SHAPES = [(3, 4, 5), (4, 2, 3, 2), (2, 3, 2, 2, 3)]
@@ -207,6 +207,39 @@ def test_a_state_that_does_not_fit_the_axes_is_refused():
     saved["state"][0]["axis3_root"] = [torch.eye(2)]
     with pytest.raises(ValueError, match="axis3_root"):
         Shampoo([torch.nn.Parameter(torch.zeros(3, 4, 5))], axes="each").load_state_dict(saved)
+
+
+def test_an_optimizer_without_the_option_does_not_read_it():
+    W = torch.nn.Parameter(torch.zeros(3, 4, 5))
+    optimizer = OneSidedShampoo([{"params": [W], "axes": "each"}])
+    W.grad = torch.ones(3, 4, 5)
+    optimizer.step()
+    assert {name for name in optimizer.state[W] if name.startswith("axis")} == set()
+    assert W.abs().min() > 0.0
+
+
+def test_what_others_keep_in_a_state_stays():
+    W = torch.nn.Parameter(torch.zeros(3, 4, 5))
+    optimizer = Shampoo([W], axes="each")
+    for refresh in (2, 3):
+        optimizer.param_groups[0]["refresh"] = refresh
+        W.grad = torch.ones(3, 4, 5)
+        optimizer.step()
+        optimizer.state[W].setdefault("mine", [1, 2, 3])
+    assert optimizer.state[W]["mine"] == [1, 2, 3]
+
+
+def test_blocks_of_an_empty_parameter_are_refused():
+    empty = Shampoo([torch.nn.Parameter(torch.zeros(0, 4))])
+    saved = empty.state_dict()
+    saved["state"][0] = {"step": 1, "left_statistic": [torch.eye(2)]}
+    with pytest.raises(ValueError, match="left_statistic"):
+        empty.load_state_dict(saved)
+
+
+def test_the_twin_takes_no_vectors():
+    with pytest.raises(ValueError, match=r"give shape \(5, 1\)"):
+        next(literal.steps(literal.Recursion(lr=0.1, eps=0.1), np.zeros(5), lambda t, W: W, 1))
 
 
 def test_a_small_convolutional_net_trains_with_a_factor_for_every_axis():

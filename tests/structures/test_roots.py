@@ -4,13 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from backends import BACKENDS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import psd
 
 from structures import roots
-from structures.arrays import dtype_name, namespace, to_numpy, tolerance
+from structures.arrays import all_finite, dtype_name, namespace, to_numpy, tolerance
 from structures.roots import NotPositiveError, clip_to_psd, eigh, inverse_root, matrix_power, values_power
 
 POWERS = [Fraction(1, 2), Fraction(-1, 2), Fraction(1, 4), Fraction(-1, 4), Fraction(3, 4), -1, 1, 2, Fraction(1, 3)]
@@ -124,6 +125,27 @@ def test_nan_eigenvalues_are_not_clipped_to_zero():
 def test_matrices_that_are_not_square_or_empty_are_refused(shape):
     with pytest.raises(ValueError, match="square matrices"):
         matrix_power(np.zeros(shape), 0.5)
+
+
+def test_complex_matrices_are_refused():
+    hermitian = np.asarray([[2.0, 1.0j], [-1.0j, 2.0]])
+    for matrix in (hermitian, torch.tensor(hermitian)):
+        with pytest.raises(ValueError, match="real symmetric matrices, got complex128"):
+            eigh(matrix)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int64", "complex64"])
+def test_a_sum_that_overflows_is_no_infinity_and_a_sum_that_cancels_hides_none(dtype):
+    kind = getattr(torch, dtype)
+    if dtype.startswith("int"):
+        assert all_finite(torch.full((9,), 2**62, dtype=kind))
+        return
+    real = torch.float32 if kind.is_complex else kind
+    largest = torch.full((9,), torch.finfo(real).max, dtype=kind)
+    assert all_finite(largest)
+    for bad in ([torch.inf, -torch.inf], [torch.nan], [-torch.inf]):
+        assert not all_finite(torch.cat([largest, torch.tensor(bad, dtype=kind)]))
+        assert not all_finite(torch.tensor([0.0, *bad, 1.0], dtype=kind))
 
 
 def test_one_by_one_and_batched_matrices():
