@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from operator import is_
 from typing import Any, ClassVar, TypeVar
@@ -320,7 +320,13 @@ def length_of(tensors: list[Tensor]) -> float:
             found.setdefault((t.get_device(), wide(t.dtype)), []).append(_length(t))
     for (device, dtype), each in small.items():
         found.setdefault((device, wide(dtype)), []).append(_length(flatten_dense_tensors(each)))
-    return sum(_total(each) / math.sqrt(torch.finfo(dtype).max) for (_, dtype), each in found.items())
+    return sum(_total(each) / _longest(dtype) for (_, dtype), each in found.items())
+
+
+@cache
+def _longest(dtype: torch.dtype) -> float:
+    """The length whose square is the largest number."""
+    return math.sqrt(torch.finfo(dtype).max)
 
 
 def _length(t: Tensor) -> Tensor:
@@ -329,7 +335,7 @@ def _length(t: Tensor) -> Tensor:
 
 def _total(sums: list[Tensor]) -> float:
     """The sum of numbers on one device; those of sharded tensors are of all shards."""
-    if sums[0].device.type == "cpu" or any(type(each) is not Tensor for each in sums):
+    if sums[0].is_cpu or any(type(each) is not Tensor for each in sums):
         return sum(map(float, sums))
     return float(torch.stack([each.double() for each in sums]).sum())
 

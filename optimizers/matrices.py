@@ -9,7 +9,7 @@ A `Bucket` holds parameters of one shape, precision, device and age; a `Cell` th
 that age. The tensors of a cell are stacked, and what a parameter's state holds are views of the stacks: a state_dict is
 per parameter, a step is per stack.
 
-Source: tensors are those of Gupta, Koren, Singer 2018 (Shampoo), Algorithm 2; merged axes as in Anil et al. 2020.
+Source: tensors as in Gupta, Koren, Singer 2018 (Shampoo), Algorithm 2, merged axes as in Anil et al. 2020; both remembered.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from scipy.stats import ortho_group
 
 from optimizers import OneSidedShampoo, Shampoo
 from optimizers.reference import shampoo as literal
+from regret.adversaries.hard_sequence import hard_scalars
 
 SHAPES = [(3, 4, 5), (4, 2, 3, 2), (2, 3, 2, 2, 3)]
 T = 12
@@ -183,6 +184,48 @@ def test_a_certified_root_is_kept_while_the_gradients_stay_and_renewed_when_they
         before = root
     assert sum(renewed[20:60]) < 20
     assert any(renewed[60:66])
+
+
+def regret_and_bound(
+    gradients: np.ndarray,  # (T, *shape)
+    start: np.ndarray,
+    comparator: np.ndarray,
+    lr: float,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At every horizon the regret, and the two terms of docs/proofs/baselines.md#along-every-axis-of-a-tensor."""
+    k, shape = start.ndim, start.shape
+    points = np.concatenate([start[None], iterates(gradients, start, axes="each", **TEXTBOOK | {"lr": lr, "eps": eps})])
+    apart = points[:-1] - comparator
+    regret = np.cumsum([np.sum(G * W) for G, W in zip(gradients, apart, strict=True)])
+    D = np.maximum.accumulate(np.linalg.norm(apart.reshape(len(apart), -1), axis=1))
+    Ls, moving, noise = [eps * np.eye(n) for n in shape], [], []
+    for G in gradients:
+        Ls = [L + E @ E.T for L, E in ((L, literal.unfolded(G, i)) for i, L in enumerate(Ls))]
+        values = [np.linalg.eigvalsh(L).clip(0.0) for L in Ls]
+        moving.append(np.prod([np.sum(v ** (0.5 / k)) for v in values]))
+        noise.append(np.prod([max(np.sum(v**0.5) - len(v) * eps**0.5, 0.0) ** (1.0 / k) for v in values]))
+    return regret, D**2 / (2.0 * lr) * np.array(moving), lr * np.array(noise)
+
+
+@pytest.mark.parametrize("lr", [0.03, 0.3, 3.0])
+@pytest.mark.parametrize("eps", [1e-2, 1e-8])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_its_regret_has_a_bound_without_a_rank(shape, eps, lr):
+    gradients = stream(shape, 60) + 0.3
+    regret, moving, noise = regret_and_bound(gradients, start(shape), np.full(shape, -1.0), lr, eps)
+    assert regret.max() > 0.0
+    assert (regret <= moving + noise).all()
+
+
+def test_one_number_in_a_tensor_of_rank_one_comes_near_the_bound_and_a_smaller_one_would_fail():
+    horizon, rate = 3000, 2.0**0.5
+    E = np.multiply.outer(np.multiply.outer([0.6, 0.8], [1.0, 0.0]), [0.8, -0.6])
+    gradients = hard_scalars(horizon, 1.0, rate).reshape(-1, 1, 1, 1) * E
+    regret, moving, noise = regret_and_bound(gradients, (rate - 1.0) * E, E, rate, 1e-12)
+    assert 0.9 < regret[-1] / (moving + noise)[-1] <= 1.0
+    assert regret[-1] > (moving + 0.5 * noise)[-1]
+    assert regret[-1] > (0.75 * moving + noise)[-1]
 
 
 def test_a_series_is_refused_because_its_exponent_is_that_of_two_sides():
