@@ -10,7 +10,8 @@ momentum=0, ridge=0, refresh=1`` the step is :math:`W \leftarrow W - \eta D`.
 For a tensor of k axes with unfoldings :math:`G_{(i)}`, ``axes="each"`` keeps :math:`L_i \leftarrow \beta L_i +
 \bar\beta\, G_{(i)} G_{(i)}^\top` and multiplies along every axis with :math:`L_i^{-1/(2k)}`.
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1 and (remembered) Algorithm 2; grafting and intervals as in Anil et al. 2020.
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1 and (remembered) Algorithm 2; grafting and intervals as in
+Anil et al. 2020.
 """
 
 from __future__ import annotations

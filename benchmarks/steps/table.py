@@ -6,7 +6,8 @@ from typing import Any
 
 __all__ = ["markdown", "short"]
 
-COMPARED = ("AGD", "AGD compiled", "OneSidedShampoo", "Shampoo", "Shampoo sandwich", "Shampoo each axis")  # ours that are set beside peers
+# Of ours, those whose peers are named beside them.
+COMPARED = ("AGD", "AGD compiled", "OneSidedShampoo", "Shampoo", "Shampoo sandwich", "Shampoo each axis")
 
 
 def markdown(results: dict[str, Any]) -> str:

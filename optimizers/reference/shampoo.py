@@ -12,7 +12,8 @@ The roots here are those of :math:`L + r \operatorname{Tr}(L)/n\, I`, by Schur's
 eigendecomposition. Without grafting the last factor is 1; :math:`V_t = b V_{t-1} + G_t` for SGD's length, and for the others
 :math:`V_t = \frac{1-b}{1-b^t}\sum_s b^{t-s} U_s` with U the step of AdaGrad or of RMSProp (β = 0.999, ε = 1e-8).
 
-Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1 and (remembered) Algorithm 2; momentum and SGD's length as in the Jorge paper (singh2023jorge).
+Source: Gupta, Koren, Singer 2018 (Shampoo), Algorithm 1 and (remembered) Algorithm 2; momentum and SGD's length as in
+the Jorge paper (singh2023jorge).
 """
 
 from __future__ import annotations
