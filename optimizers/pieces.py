@@ -25,10 +25,11 @@ SMALL = 16384  # a copy of that many entries costs less than a call or two
 def pieces(tensors: Sequence[Tensor], entries: int = ENTRIES) -> Iterator[Sequence[Tensor]]:
     """Views of tensors of one shape with at most `entries` entries, which together are all of them.
 
-    Tensors that are not contiguous, or not in the memory of a processor, come whole.
+    Tensors that would be two pieces come whole: the calls cost what the cache saves. So do tensors that are not contiguous, or
+    not in the memory of a processor.
     """
     size = tensors[0].numel()
-    if size <= entries or not all(t.is_contiguous() and t.device.type == "cpu" for t in tensors):
+    if size <= 2 * entries or not all(t.is_contiguous() and t.device.type == "cpu" for t in tensors):
         yield tensors
         return
     # Views of parameters must not be followed by autograd, which costs more than some of the passes.
