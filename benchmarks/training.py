@@ -17,6 +17,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -95,15 +96,12 @@ def epoch(
     torch.manual_seed(0)
     model = make()
     optimizer = optimizer_of(model)
-    size = len(data[0][0])
+    size, with_ids = len(data[0][0]), optimizer.defaults.get("share") == "table"
 
     def run() -> None:
         for k, (x, y) in enumerate(data):
             optimizer.zero_grad()
-            if isinstance(optimizer, FNGD):
-                with optimizer.samples(torch.arange(k * size, (k + 1) * size)):
-                    nn.functional.cross_entropy(model(x), y).backward()
-            else:
+            with optimizer.samples(torch.arange(k * size, (k + 1) * size)) if with_ids else nullcontext():
                 nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
 
