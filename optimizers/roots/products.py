@@ -7,8 +7,6 @@ Source: derived here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,6 @@ __all__ = [
     "accumulate",
     "add_gram",
     "add_symmetric",
-    "polynomial",
     "probes",
     "ridged_gram",
     "scaled_identity",
@@ -78,16 +75,6 @@ def transposed(A: Tensor) -> Tensor:  # (b, n, n) -> (b, n, n)
     for source, target in zip(A.unbind(0), copy.unbind(0), strict=True):
         target.copy_(source.T)
     return copy
-
-
-def polynomial(Z: Tensor, P: Tensor, coefficients: Sequence[float], left: bool) -> Tensor:  # (b, n, n) each
-    """Σ_k c_k Z^k P, or Σ_k c_k P Z^k, by Horner's rule: a product for each k ≥ 1, and no pass over memory beside them."""
-    *others, last = coefficients
-    total = P
-    for c in reversed(others):
-        total = torch.baddbmm(P, *((Z, total) if left else (total, Z)), beta=c, alpha=last)
-        last = 1.0
-    return total
 
 
 def ridged_gram(G: Tensor, ridge: Tensor | None) -> Tensor:  # (b, n, k), (b, 1, 1) -> (b, n, n)

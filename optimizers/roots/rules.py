@@ -28,14 +28,13 @@ from optimizers.roots.exact import half_root, ridge_of
 from optimizers.roots.products import (
     accumulate,
     add_gram,
-    polynomial,
     probes,
     ridged_gram,
     scaled_identity,
     symmetric_product,
     transposed,
 )
-from optimizers.roots.series import binomial, dynamic_beta2, scaled
+from optimizers.roots.series import dynamic_beta2, one_sided_step, symmetric_half
 
 __all__ = ["CERTIFICATE", "KEPT", "RULES", "Rule", "Side", "grown_stale"]
 
@@ -257,8 +256,7 @@ class JorgeSeries(Series):
         return P2 @ P2 @ ridged_gram(G, ridge)
 
     def stepped(self, P: Tensor, X: Tensor, order: int, least: float) -> Tensor:
-        Z, gain = scaled(X, None, least)
-        return polynomial(Z, P, binomial(order), left=False).mul_(gain)
+        return one_sided_step(P, X, None, order, least)
 
 
 class Sandwich(Series):
@@ -273,8 +271,7 @@ class Sandwich(Series):
         return symmetric_product(H, H.mT)
 
     def stepped(self, P: Tensor, X: Tensor, order: int, least: float) -> Tensor:
-        Z, gain = scaled(X, None, least)
-        half = polynomial(Z, P, [0.5 * a for a in binomial(order)], left=True)
+        half, gain = symmetric_half(P, X, None, order, least)
         return transposed(half).add_(half).mul_(gain)
 
 

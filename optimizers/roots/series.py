@@ -19,9 +19,11 @@ Source: the Jorge paper (singh2023jorge), update and appendix on β₂; the sand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+
+import array_api_compat
 
 from structures.arrays import Array, namespace
 
@@ -31,7 +33,7 @@ __all__ = [
     "jorge_step",
     "one_sided_step",
     "sandwich_step",
-    "scaled",
+    "symmetric_half",
     "symmetric_step",
 ]
 
@@ -85,8 +87,8 @@ def one_sided_step(
     least: float = 0.0,
 ) -> Array:  # (..., n, n)
     """The literal rule from X: `order` products."""
-    Z, gain = scaled(X, beta2, least)
-    return gain * (P + _correction(P, lambda term: term @ Z, order))
+    Z, gain = _scaled(X, beta2, least)
+    return gain * _polynomial(Z, P, binomial(order), left=False)
 
 
 def sandwich_step(
@@ -111,24 +113,33 @@ def symmetric_step(
     least: float = 0.0,
 ) -> Array:  # (..., n, n) symmetric
     """The symmetric rule from Y: `order` products."""
-    Z, gain = scaled(Y, beta2, least)
-    half = 0.5 * _correction(P, lambda term: Z @ term, order)
-    return gain * (P + (half + namespace(P).matrix_transpose(half)))
+    half, gain = symmetric_half(P, Y, beta2, order, least)
+    return gain * (half + namespace(P).matrix_transpose(half))
 
 
-def _correction(P: Array, multiply: Callable[[Array], Array], order: int) -> Array:
-    """Σ_{k ≥ 1} a_k Z^k P, with Z on the side where `multiply` puts it."""
-    first, *others = binomial(order)[1:]
-    term = multiply(P)
-    total = first * term
-    for coefficient in others:
-        term = multiply(term)
-        total = total + coefficient * term
+def symmetric_half(
+    P: Array, Y: Array, beta2: Array | float | None, order: int, least: float
+) -> tuple[Array, Array | float]:
+    """B and a with a·(B + Bᵀ) the next P; arguments as in `symmetric_step`."""
+    Z, gain = _scaled(Y, beta2, least)
+    return _polynomial(Z, P, [0.5 * a for a in binomial(order)], left=True), gain
+
+
+def _polynomial(Z: Array, P: Array, coefficients: Sequence[float], left: bool) -> Array:
+    """Σ_k c_k Z^k P, or Σ_k c_k P Z^k, by Horner's rule: a product for each k ≥ 1; on torch's stacks no pass beside them."""
+    *others, last = coefficients
+    if not others:
+        return last * P
+    total, fused = P, array_api_compat.is_torch_array(P) and P.ndim == 3
+    for c in reversed(others):
+        A, B = (Z, total) if left else (total, Z)
+        total = P.baddbmm(A, B, beta=c, alpha=last) if fused else c * P + last * (A @ B)
+        last = 1.0
     return total
 
 
-def scaled(X: Array, beta2: Array | float | None, least: float = 0.0) -> tuple[Array, Array | float]:
-    """The matrix cX, c = (1 - β₂)/β₂, and β₂^{-1/4}; arguments as in the rules."""
+def _scaled(X: Array, beta2: Array | float | None, least: float) -> tuple[Array, Array | float]:
+    """The matrix cX, c = (1 - β₂)/β₂, and β₂^{-1/4}."""
     if beta2 is None:
         xp, norm = namespace(X), frobenius(X)
         if least > 0.0:  # β₂ ≥ least is |X| ≥ least/(1 - least)

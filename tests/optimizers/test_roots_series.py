@@ -7,6 +7,7 @@ from math import factorial, prod
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import fractional_matrix_power
 from scipy.stats import ortho_group
 
@@ -179,3 +180,15 @@ def test_a_ridge_keeps_that_row_alive():
         P = jorge_step(P, E + np.float32(1e-2 * np.trace(E) / n) * np.eye(n, dtype=np.float32))
     assert np.isfinite(P).all()
     assert np.abs(P).max() < 4.0  # (1e-2)^(-1/4) = 3.2 times the root of the mean, which is below 1
+
+
+@pytest.mark.parametrize("step", [jorge_step, sandwich_step])
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_a_stack_of_torch_matrices_takes_the_steps_of_numpy_s(step, order):
+    rng = np.random.default_rng(order)
+    P, G = rng.standard_normal((3, 4, 4)), rng.standard_normal((3, 4, 5))
+    P = P @ P.transpose(0, 2, 1) + 0.1 * np.eye(4)  # far from a scaled identity, so that the sides of a product matter
+    given = G @ G.transpose(0, 2, 1) if step is jorge_step else P @ P @ G
+    expected = step(P, given, 0.9, order)
+    np.testing.assert_allclose(step(torch.tensor(P), torch.tensor(given), 0.9, order), expected, rtol=1e-12)
+    assert (order == 0) == np.allclose(expected, 0.9**-0.25 * P)
