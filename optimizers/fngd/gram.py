@@ -12,7 +12,10 @@ Source: derived here (docs/proofs/fngd.md#products).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,8 +27,6 @@ ROWS = 128  # of a block; smaller ones waste the matrix product, larger ones the
 
 def _upper(n: int, block: Callable[[slice, slice], Tensor], like: Tensor, rows: int) -> Tensor:  # (n, n)
     """The upper triangle of the symmetric matrix whose blocks `block` computes."""
-    if n <= rows:
-        return block(slice(0, n), slice(0, n))
     K = like.new_zeros(n, n)
     for start in range(0, n, rows):
         stop = min(start + rows, n)
@@ -44,18 +45,10 @@ def gram_of_rows(
     bias: bool,
 ) -> Tensor:  # (n, n)
     """K for one position per sample: (A Aᵀ [+ 1]) ∘ (G Gᵀ)."""
-    n = a.shape[0]
-    if n <= ROWS:
-        return _row_products(a, a, g, g, bias)
-    return _upper(n, lambda i, j: _row_products(a[i], a[j], g[i], g[j], bias), g, ROWS)
-
-
-def _row_products(a: Tensor, b: Tensor, g: Tensor, h: Tensor, bias: bool) -> Tensor:  # (m, p), (n, p), (m, q), (n, q)
-    """(A Bᵀ [+ 1]) ∘ (G Hᵀ), shape (m, n)."""
-    inner = torch.mm(a, b.t())
+    inner = gram_of_samples(a)
     if bias:
         inner.add_(1.0)
-    return inner.mul_(torch.mm(g, h.t()))
+    return inner.mul_(gram_of_samples(g))
 
 
 def gram_of_positions(
@@ -76,9 +69,27 @@ def gram_of_positions(
     return _upper(len(a), block, g, max(1, min(ROWS, BUDGET // (len(a) * T * T))))
 
 
-def gram_of_samples(U: Tensor) -> Tensor:  # (n, d) per-sample gradients -> (n, n)
-    """K from the per-sample gradients themselves."""
+def gram_of_samples(U: Tensor) -> Tensor:  # (n, d) -> (n, n)
+    """U Uᵀ: K from the per-sample gradients themselves."""
+    if len(U) <= ROWS:
+        return torch.mm(U, U.t())
+    if U.is_cpu and U.dtype in (torch.float32, torch.float64) and U.numel():
+        return _gram_on_host(U)
     return _upper(len(U), lambda i, j: U[i] @ U[j].mT, U, ROWS)
+
+
+def _gram_on_host(U: Tensor) -> Tensor:  # (n, d) -> (n, n)
+    """BLAS itself: torch has no product that stops at the diagonal."""
+    K = _syrk(U.dtype)(1.0, U.detach().contiguous().numpy().T, trans=1, lower=1)  # its columns are our rows
+    return torch.from_numpy(K.T)
+
+
+@cache
+def _syrk(dtype: torch.dtype) -> Any:
+    """The symmetric product of float64 or float32 matrices."""
+    from scipy.linalg.blas import get_blas_funcs
+
+    return get_blas_funcs("syrk", dtype=np.float64 if dtype == torch.float64 else np.float32)
 
 
 def pairs_are_cheaper(n: int, T: int, p: int, q: int) -> bool:

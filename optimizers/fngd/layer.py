@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from optimizers.base import wide
 from optimizers.fngd.contributions import Contributions, Use, linear_contributions
 from optimizers.fngd.convolution import ConvContributions, padded
-from optimizers.fngd.taps import Gather, collect, tap
+from optimizers.fngd.taps import Gather, tap
 
 __all__ = ["Hook", "Layer", "layers_of"]
 
@@ -54,7 +54,6 @@ class Layer:
             "weigh": _nobody,
             "frozen": [],
             "gather": None,
-            "token": None,
             "passes": [],
         }
 
@@ -91,7 +90,6 @@ class Layer:
     def new_pass(self) -> None:
         """Forget the forward pass before: what is used from now on is a batch of its own."""
         self.gather: Gather | None = None
-        self.token: Tensor | None = None
 
     def forget(self) -> None:
         """Let go of the batches since the last step."""
@@ -118,10 +116,9 @@ class Layer:
         self.frozen = []
         if out is None:  # the module has raised an error
             return None
-        if self.token is None or self.gather is None:
+        if self.gather is None:
             self.gather = Gather(self)
-            self.token = collect(self.weight, bias, self.gather)
-        return tap(out, self.token, args[0] if args else kwargs["input"], self.gather)
+        return tap(out, args[0] if args else kwargs["input"], self.gather, self.weight, bias)
 
     def gradients(self, uses: list[Use]) -> tuple[Tensor | None, Tensor | None]:
         """The weighted gradients of weight and bias, from all uses in one backward pass of one forward pass."""

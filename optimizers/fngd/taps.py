@@ -1,7 +1,7 @@
 r"""Autograd nodes that hand a layer's inputs and output gradients over, and put a gradient of our own in the weight's place.
 
 A layer is run with its weight detached, so that autograd computes what flows to earlier layers and nothing else. A `Tap`
-on the output delivers (a, g); when every use of the layer in this backward pass has been seen, `Collect` returns
+on each output delivers (a, g); the one that runs last in a backward pass, when every use of the layer has been seen, returns
 
 .. math:: \sum_i w_i u_i \quad\text{for the weight},\qquad \text{while } W^\top g \text{ flows on unscaled.}
 
@@ -22,7 +22,9 @@ from torch.autograd import Function
 if TYPE_CHECKING:
     from optimizers.fngd.layer import Layer
 
-__all__ = ["Gather", "collect", "tap"]
+__all__ = ["Gather", "tap"]
+
+Gradients = tuple[Tensor | None, Tensor | None]  # of weight and bias
 
 
 class Gather:
@@ -31,69 +33,76 @@ class Gather:
     def __init__(self, layer: Layer) -> None:
         # Weak, because the graph leads here: a layer that kept its graph alive in a circle would never be freed.
         self.layer = ref(layer)
+        self.nodes: list[Any] = []  # of the uses, as long as their graph lives
         self.uses: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self.expected: dict[int, int] = {}
 
-    def add(self, a: Tensor, g: Tensor) -> None:
-        self.uses.setdefault(backward_pass(), []).append((a, g))
+    def add(self, a: Tensor, g: Tensor) -> Gradients:
+        """One use; the gradients of all of them if it is the last of this backward pass, nothing before."""
+        if len(self.nodes) == 1:
+            return self._gradients([(a, g)])
+        running = backward_pass()
+        uses = self.uses.setdefault(running, [])
+        uses.append((a, g))
+        if len(uses) == 1:
+            alive = [node for node in (node() for node in self.nodes) if node is not None]
+            self.expected[running] = sum(map(will_run, alive))
+        if len(uses) < self.expected[running]:
+            return None, None
+        del self.uses[running], self.expected[running]
+        return self._gradients(uses)
 
     def forget(self) -> None:
-        """Let go of what belongs to backward passes that never came to the weights, unless one is running."""
+        """Let go of what belongs to backward passes that never came to their end, unless one is running."""
+        self.nodes = [node for node in self.nodes if node() is not None]
         if self.uses and backward_pass() < 0:
             self.uses.clear()
+            self.expected.clear()
 
-    def gradients(self) -> tuple[Tensor | None, Tensor | None]:
+    def _gradients(self, uses: list[tuple[Tensor, Tensor]]) -> Gradients:
         layer = self.layer()
         if layer is None:
             raise RuntimeError("FNGD let go of this model between forward and backward: run the forward pass again.")
-        return layer.gradients(self.uses.pop(backward_pass(), []))
+        return layer.gradients(uses)
 
 
 def backward_pass() -> int:
-    """The number of the running backward pass, -1 outside; ``autograd.grad`` on some inputs never reaches the weights."""
+    """The number of the running backward pass, -1 outside."""
     return torch._C._current_graph_task_id()
 
 
-class Collect(Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, bias: Tensor | None, gather: Gather) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx.gather = gather
-        ctx.set_materialize_grads(False)  # of the token: it has none, and only says when all uses were seen
-        return weight.new_empty(0)
-
-    @staticmethod
-    def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, Tensor | None, None]:
-        # Autograd records nothing here: where it would, a `Tap` has refused.
-        return (*ctx.gather.gradients(), None)
+def will_run(node: Any) -> bool:
+    """Whether the running backward pass comes, or came, to this node of its graph."""
+    try:
+        return torch._C._will_engine_execute_node(node)
+    except RuntimeError:  # a parameter that ``autograd.grad`` was asked for has no node to run, and is reached
+        return True
 
 
 class Tap(Function):
     @staticmethod
-    def forward(ctx: Any, out: Tensor, token: Tensor, a: Tensor, gather: Gather) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, out: Tensor, a: Tensor, gather: Gather, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
         ctx.save_for_backward(a)
         ctx.gather = gather
+        gather.nodes.append(ref(ctx))
         # The same memory, yet no view to autograd, which forbids to change a view from a custom Function in place.
         return out.data
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "FNGD's layers cannot be differentiated twice (create_graph=True): run the forward pass of such a term "
                 "inside `with optimizer.paused():`."
             )
-        ctx.gather.add(ctx.saved_tensors[0], g)
-        return g if ctx.needs_input_grad[0] else None, None, None, None
+        # Where nothing but what the layer's input depends on was asked for, its samples were not looked at.
+        asked = any(will_run(node) for node, _ in ctx.next_functions[2:] if node is not None)
+        weight, bias = ctx.gather.add(ctx.saved_tensors[0], g) if asked else (None, None)
+        return g if ctx.needs_input_grad[0] else None, None, None, weight, bias
 
 
-def collect(weight: Tensor, bias: Tensor | None, gather: Gather) -> Tensor:
-    """A token on which every use of the layer depends: its gradient is asked for once per backward pass.
-
-    Made in every forward pass: autograd takes what is younger first, and would leave an old one, with all that the layer
-    has seen, to the end of the backward pass.
-    """
-    return Collect.apply(weight, bias, gather)  # pyright: ignore[reportReturnType]
-
-
-def tap(out: Tensor, token: Tensor, a: Tensor, gather: Gather) -> Tensor:
+def tap(out: Tensor, a: Tensor, gather: Gather, weight: Tensor, bias: Tensor | None) -> Tensor:
     """`out`, whose gradient passes by `gather` on its way back."""
-    return Tap.apply(out, token, a.detach(), gather)  # pyright: ignore[reportReturnType]
+    return Tap.apply(out, a.detach(), gather, weight, bias)  # pyright: ignore[reportReturnType]

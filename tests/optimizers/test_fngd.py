@@ -1,5 +1,6 @@
 """FNGD's directions and steps against `torch.func`, direct inverses and the literal recursion."""
 
+import copy
 from functools import partial
 
 import numpy as np
@@ -212,7 +213,7 @@ class SecondAxis(Repeated):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(5, 1, 3, 4), (5, 6, 3, 4), (140, 2, 3, 2), (3, 4, 9, 8)])
+@pytest.mark.parametrize("shape", [(5, 1, 3, 4), (5, 6, 3, 4), (140, 1, 3, 2), (140, 2, 3, 2), (3, 4, 9, 8)])
 def test_both_routes_to_the_products_agree_and_so_do_blocks(monkeypatch, shape, bias):
     n, T, p, q = shape
     torch.manual_seed(0)
@@ -241,6 +242,72 @@ def test_convolutions_in_blocks_of_outputs_agree(monkeypatch):
         model, X, y = problem("lines")
         expected = directions(model, X, y, 0.1)
         assert apart(found_by(model, X, y, damping=0.1), expected) < EXACT
+
+
+CONVOLUTIONS = [
+    (nn.Conv1d(3, 5, 4, stride=3, padding=2, dilation=2), (6, 3, 17)),
+    (nn.Conv2d(9, 4, (3, 2), stride=(2, 1), padding=(2, 0), bias=False), (6, 9, 5, 7)),
+    (nn.Conv2d(9, 20, 1), (6, 9, 3, 4)),
+    (nn.Conv2d(3, 4, (2, 4), padding="same", dilation=(1, 2)), (6, 3, 5, 8)),
+    (nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular"), (6, 3, 4, 5)),
+    (nn.Conv2d(3, 4, 3, padding=(2, 1), padding_mode="reflect", stride=2), (6, 3, 6, 5)),
+    (nn.Conv3d(2, 3, (2, 1, 3), stride=(1, 2, 2), padding=(0, 1, 1)), (6, 2, 3, 4, 5)),
+    (nn.Conv2d(4, 6, 3), (6, 4, 3, 3)),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize("lies", ["as it was made", "channels last", "every other"])
+@pytest.mark.parametrize(("module", "shape"), CONVOLUTIONS, ids=lambda found: str(found))
+def test_a_convolution_is_a_linear_layer_on_patches(module, shape, lies):
+    torch.manual_seed(0)
+    a = torch.randn(shape, dtype=torch.float64)
+    if lies == "channels last":
+        a = a.movedim(1, -1).contiguous().movedim(-1, 1)
+    if lies == "every other":
+        a = a.repeat_interleave(2, -1)[..., ::2]
+    module = copy.deepcopy(module).double()
+    with torch.no_grad():
+        out = module(a)
+        if module.bias is not None:
+            out = out - module.bias.reshape(-1, *(1,) * (a.ndim - 2))
+        a = convolution.padded(module, a)
+        product = convolution.patches(module, a) @ module.weight.flatten(1).T
+        torch.testing.assert_close(product, out.flatten(2).mT, rtol=1e-12, atol=1e-12)
+        g = torch.randn_like(out)
+        w = torch.randn(6, dtype=torch.float64)
+        found = []
+        for route in ("_gram_of_patches", "_gram_of_groups"):
+            parts = convolution.ConvContributions(module, [(a, g), (2.0 * a, g.flip(0))], module.bias is not None)
+            found.append((full(getattr(parts, route)()), *parts.combine(w)))
+    for one, other in zip(*found, strict=True):
+        assert one is other is None or torch.allclose(one, other, rtol=1e-12, atol=1e-10)
+
+
+def test_which_route_a_convolution_takes():
+    def patched(module, positions, n=4):
+        a, g = torch.zeros(n, module.in_channels, 1), torch.zeros(n, module.out_channels, positions)
+        return convolution.ConvContributions(module, [(a, g)], True)._is_faster_on_patches()
+
+    assert patched(nn.Conv1d(64, 32, 3), 32) and not patched(nn.Conv1d(64, 32, 3), 33)
+    assert patched(nn.Conv1d(64, 32, 1), 1000) and patched(nn.Conv1d(3, 32, 3), 1000)
+    assert not patched(nn.Conv1d(64, 64, 3, groups=2), 2)
+    assert not patched(nn.Conv1d(3, 32, 7), 2**20)  # memory
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("n", [1, 128, 129, 300])
+def test_products_of_samples_are_their_gram_matrix(n, dtype):
+    torch.manual_seed(0)
+    U = torch.randn(n, 7, dtype=torch.float64).to(dtype)
+    exact = (U.double() @ U.double().T).triu()
+    for laid in (U, U.T.contiguous().T, U.repeat_interleave(2, 1)[:, ::2]):
+        K = gram.gram_of_samples(laid)
+        assert K.dtype == dtype
+        torch.testing.assert_close(
+            K.triu().double(), exact, rtol=16 * torch.finfo(dtype).eps, atol=64 * torch.finfo(dtype).eps
+        )
+    assert torch.equal(gram.gram_of_samples(U[:, :0]), torch.zeros(n, n, dtype=dtype))
 
 
 def test_single_precision_is_left_where_it_would_not_do():
