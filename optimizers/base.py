@@ -330,12 +330,7 @@ def _longest(dtype: torch.dtype) -> float:
 
 
 def _length(t: Tensor) -> Tensor:
-    if type(t) is not Tensor:
-        return t.to(wide(t.dtype)).square().sum()
-    if t.is_cpu and t.dtype == wide(t.dtype) and t.is_contiguous():
-        row = t.view(-1)  # whose product is BLAS', and takes half as long as its norm
-        return row.dot(row).sqrt_()
-    return torch.linalg.vector_norm(t, dtype=wide(t.dtype))
+    return torch.linalg.vector_norm(t, dtype=wide(t.dtype)) if type(t) is Tensor else t.to(wide(t.dtype)).square().sum()
 
 
 def _total(sums: list[Tensor]) -> float:
