@@ -1,4 +1,4 @@
-r"""AGD: SGD where gradients change little from step to step, an adaptive method where they change more.
+r"""AGD: SGD where the momentum changes little from step to step, an adaptive method where it changes more.
 
 .. math::
     m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad \hat m_t = \frac{m_t}{1 - \beta_1^t}, \quad

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TRUSTED", "push_through", "relative_rounding", "solve", "trusted", "within_range"]
 
+ONE_THREAD = 128  # OpenBLAS factors up to about 200 rows without its other threads
 TRUSTED = 1e-2  # the estimate is an upper one, usually by a factor of ten to a hundred
 
 
@@ -66,7 +67,7 @@ def push_through(
     """
     shifted = K.clone()
     shifted.diagonal().add_(K.shape[0] * damping)
-    c = _cholesky_on_host(shifted) if K.is_cpu else _cholesky(shifted)
+    c = _cholesky_on_host(shifted) if K.is_cpu and len(K) <= ONE_THREAD else _cholesky(shifted)
     if c is not None:
         return c
     if not bool(torch.isfinite(K.triu()).all()):
@@ -80,7 +81,10 @@ def _cholesky(A: Tensor) -> Tensor | None:  # (n, n) -> (n,)
 
 
 def _cholesky_on_host(A: Tensor) -> Tensor | None:  # (n, n), overwritten -> (n,)
-    """LAPACK itself: torch clears the other triangle and copies, which costs more than the factorisation."""
+    """LAPACK itself: torch clears the other triangle and copies, which costs more than the factorisation.
+
+    Of small matrices alone. For larger ones SciPy's library wakes threads of its own, which keep torch's from the cores.
+    """
     a = A.numpy().T  # its columns are our rows
     _, c, info = _posv(A.dtype)(a, np.ones(len(a), a.dtype), lower=1, overwrite_a=1, overwrite_b=1)
     return None if info else torch.from_numpy(c)

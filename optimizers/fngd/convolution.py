@@ -24,6 +24,7 @@ from optimizers.fngd.gram import BUDGET, gram_of_samples
 __all__ = ["ConvContributions", "padded", "patches"]
 
 FEW = 8  # channels of the input; the library's blocks are as wide
+ROOM = 2**24  # entries of patches that are larger than the samples' gradients: 64 MiB in float32
 
 
 class ConvContributions(Contributions):
@@ -40,11 +41,13 @@ class ConvContributions(Contributions):
     def _is_faster_on_patches(self) -> bool:
         """Measured on a CPU: with samples' gradients that are larger than the patches, the library waits for memory."""
         outputs, inputs, *kernel = self.module.weight.shape
-        positions = sum(g[0, 0].numel() for _, g in self.uses)
-        volume = math.prod(kernel)
-        if self.module.groups > 1 or self.n * positions * inputs * volume > BUDGET:
+        positions, volume = sum(g[0, 0].numel() for _, g in self.uses), math.prod(kernel)
+        entries = self.n * positions * inputs * volume
+        if self.module.groups > 1 or entries > BUDGET:
             return False
-        return volume == 1 or inputs < FEW or positions <= outputs
+        if positions <= outputs:
+            return True
+        return entries <= ROOM and outputs >= max(2 * FEW, 2 * inputs) and (volume == 1 or inputs < FEW)
 
     def _gram_of_patches(self) -> Tensor:
         found = linear_contributions([(patches(self.module, a), g.flatten(2).mT) for a, g in self.uses], self.bias)
@@ -76,10 +79,12 @@ class ConvContributions(Contributions):
         """The gradient of the weight, in a convolution of `copies` times as many groups."""
         module = self.module
         shape = (g.shape[1], *module.weight.shape[1:])
-        none = (0,) * (len(shape) - 2)
-        padding = module.padding if _pads_itself(module) else none
+        axes = len(shape) - 2
+        none = (0,) * axes
+        stride, dilation = _each(module.stride, axes), _each(module.dilation, axes)
+        padding = _each(module.padding, axes) if _pads_itself(module) else none
         return torch.ops.aten.convolution_backward(
-            g, a, a.new_empty(1).expand(shape), None, module.stride, padding, module.dilation, False, none,
+            g, a, a.new_empty(1).expand(shape), None, stride, padding, dilation, False, none,
             copies * module.groups, [False, True, False],
         )[1]  # fmt: skip
 
@@ -104,16 +109,26 @@ def patches(
     module: Any,
     a: Tensor,  # (n, channels, *size), through `padded`
 ) -> Tensor:  # (n, positions, channels * kernel volume)
-    """What each position of the output sees of the input."""
+    """What each position of the output sees of the input.
+
+    The module's options and the shape of its weight are read anew, as its forward pass does: both may have been changed.
+    """
+    kernel = module.weight.shape[2:]
+    step, spread = (_each(option, len(kernel)) for option in (module.stride, module.dilation))
     if _pads_itself(module):
-        a = F.pad(a, module._reversed_padding_repeated_twice)
-    kernel, step, spread = module.kernel_size, module.stride, module.dilation
+        ahead = _each(module.padding, len(kernel))
+        a = F.pad(a, [side for amount in reversed(ahead) for side in (amount, amount)])
     (n, channels, *size), (sample, channel, *axes) = a.shape, a.stride()
     places = [(s - d * (k - 1) - 1) // t + 1 for s, k, t, d in zip(size, kernel, step, spread, strict=True)]
     within = [s * d for s, d in zip(axes, spread, strict=True)]
     between = [s * t for s, t in zip(axes, step, strict=True)]
     windows = a.as_strided((n, channels, *kernel, *places), (sample, channel, *within, *between))
     return windows.reshape(n, channels * math.prod(kernel), -1).mT
+
+
+def _each(option: Any, axes: int) -> tuple[int, ...]:
+    """An option of a convolution for each axis: one number stands for all."""
+    return (option,) * axes if isinstance(option, int) else tuple(option)
 
 
 def _pads_itself(module: Any) -> bool:

@@ -12,10 +12,7 @@ Source: derived here (docs/proofs/fngd.md#products).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,23 +70,7 @@ def gram_of_samples(U: Tensor) -> Tensor:  # (n, d) -> (n, n)
     """U Uᵀ: K from the per-sample gradients themselves."""
     if len(U) <= ROWS:
         return torch.mm(U, U.t())
-    if U.is_cpu and U.dtype in (torch.float32, torch.float64) and U.numel():
-        return _gram_on_host(U)
-    return _upper(len(U), lambda i, j: U[i] @ U[j].mT, U, ROWS)
-
-
-def _gram_on_host(U: Tensor) -> Tensor:  # (n, d) -> (n, n)
-    """BLAS itself: torch has no product that stops at the diagonal."""
-    K = _syrk(U.dtype)(1.0, U.detach().contiguous().numpy().T, trans=1, lower=1)  # its columns are our rows
-    return torch.from_numpy(K.T)
-
-
-@cache
-def _syrk(dtype: torch.dtype) -> Any:
-    """The symmetric product of float64 or float32 matrices."""
-    from scipy.linalg.blas import get_blas_funcs
-
-    return get_blas_funcs("syrk", dtype=np.float64 if dtype == torch.float64 else np.float32)
+    return _upper(len(U), lambda i, j: torch.mm(U[i], U[j].t()), U, ROWS)
 
 
 def pairs_are_cheaper(n: int, T: int, p: int, q: int) -> bool:

@@ -116,12 +116,12 @@ class Layer:
         self.frozen = []
         if out is None:  # the module has raised an error
             return None
-        if self.gather is None:
-            self.gather = Gather(self)
+        if self.gather is None or self.gather.joint != (bias is not None):
+            self.gather = Gather(self, bias is not None)
         return tap(out, args[0] if args else kwargs["input"], self.gather, self.weight, bias)
 
-    def gradients(self, uses: list[Use]) -> tuple[Tensor | None, Tensor | None]:
-        """The weighted gradients of weight and bias, from all uses in one backward pass of one forward pass."""
+    def gradients(self, uses: list[Use], joint: bool) -> tuple[Tensor | None, Tensor | None]:
+        """The weighted gradients of weight and, if `joint`, bias, from all uses in one backward pass of one forward pass."""
         batches: dict[int, list[Use]] = {}
         for use in uses:
             a, g = self._standard(*use)
@@ -131,7 +131,7 @@ class Layer:
         device = self.weight.device.type
         for batch in batches.values():  # one, unless the module is used on batches of several sizes
             with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
-                dW, db = self._weighted(batch)
+                dW, db = self._weighted(batch, joint)
             weight = dW if weight is None else weight + dW
             bias = db if bias is None or db is None else bias + db
         return weight, bias
@@ -147,15 +147,13 @@ class Layer:
         a, g = (a, g) if a.ndim == self.weight.ndim else (a[None], g[None])
         return padded(self.module, a), g
 
-    def _weighted(self, uses: list[Use]) -> tuple[Tensor, Tensor | None]:
+    def _weighted(self, uses: list[Use], joint: bool) -> tuple[Tensor, Tensor | None]:
         weigh = self.weigh()
         if weigh is None:
             raise RuntimeError("FNGD let go of this model between forward and backward: run the forward pass again.")
-        bias = self.bias if self.bias is not None and self.bias.requires_grad else None
         if uses[0][1].numel() == 0:  # no sample, no contribution
             self.passes.append({})
-            return torch.zeros_like(self.weight), None if bias is None else torch.zeros_like(bias)
-        joint = bias is not None
+            return torch.zeros_like(self.weight), torch.zeros_like(self.bias) if joint else None
         found = linear_contributions(uses, joint) if self.linear else ConvContributions(self.module, uses, joint)
         contributions, w = weigh(self, found)
         return contributions.combine(w)

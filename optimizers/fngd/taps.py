@@ -13,7 +13,7 @@ Source: derived here (docs/proofs/fngd.md#weighted-backward).
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 import torch
 from torch import Tensor
@@ -28,12 +28,12 @@ Gradients = tuple[Tensor | None, Tensor | None]  # of weight and bias
 
 
 class Gather:
-    """The uses of one layer in one forward pass, by backward pass."""
+    """The uses of one layer in one forward pass, by backward pass; all of them with the bias, or all without."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, joint: bool) -> None:
         # Weak, because the graph leads here: a layer that kept its graph alive in a circle would never be freed.
-        self.layer = ref(layer)
-        self.nodes: list[Any] = []  # of the uses, as long as their graph lives
+        self.layer, self.joint = ref(layer), joint
+        self.nodes: WeakSet[Any] = WeakSet()  # of the uses, as long as their graph lives
         self.uses: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.expected: dict[int, int] = {}
 
@@ -45,8 +45,7 @@ class Gather:
         uses = self.uses.setdefault(running, [])
         uses.append((a, g))
         if len(uses) == 1:
-            alive = [node for node in (node() for node in self.nodes) if node is not None]
-            self.expected[running] = sum(map(will_run, alive))
+            self.expected[running] = sum(map(will_run, self.nodes))
         if len(uses) < self.expected[running]:
             return None, None
         del self.uses[running], self.expected[running]
@@ -54,7 +53,6 @@ class Gather:
 
     def forget(self) -> None:
         """Let go of what belongs to backward passes that never came to their end, unless one is running."""
-        self.nodes = [node for node in self.nodes if node() is not None]
         if self.uses and backward_pass() < 0:
             self.uses.clear()
             self.expected.clear()
@@ -63,7 +61,7 @@ class Gather:
         layer = self.layer()
         if layer is None:
             raise RuntimeError("FNGD let go of this model between forward and backward: run the forward pass again.")
-        return layer.gradients(uses)
+        return layer.gradients(uses, self.joint)
 
 
 def backward_pass() -> int:
@@ -86,7 +84,7 @@ class Tap(Function):
     ) -> Tensor:
         ctx.save_for_backward(a)
         ctx.gather = gather
-        gather.nodes.append(ref(ctx))
+        gather.nodes.add(ctx)
         # The same memory, yet no view to autograd, which forbids to change a view from a custom Function in place.
         return out.data
 

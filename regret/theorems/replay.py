@@ -79,6 +79,8 @@ def _replayed(run: Trace) -> Check:
         return Check(False, -1.0, "the regret is not that of the recorded iterates and gradients")
     if run.discounted_regret is not None and not _discounted(run, _discounted_of_history(run, x, g), size):
         return Check(False, -1.0, "the discounted regret is not that of the recorded iterates and gradients")
+    if run.width_sum is not None and not _as_wide(run, gradients):
+        return Check(False, -1.0, "the trivial bound is not the domain's width along the recorded gradients")
     if run.distances is not None and not _far_apart(run, x):
         return Check(False, -1.0, "the distances are not those of the recorded iterates")
     if run.domain is not None and not _as_far_outside(run, iterates):
@@ -180,6 +182,14 @@ def _far_apart(run: Trace, x: np.ndarray) -> bool:
             return False
     main = next(iter(run.learner.norms()))
     return _close((run.distances or {})[main], np.asarray(run.distance), np.asarray(run.distance))
+
+
+def _as_wide(run: Trace, gradients: np.ndarray) -> bool:
+    """Whether the trivial bound, beside which a bound is called vacuous, is that of the gradients over the domain."""
+    if run.domain is None:
+        return False
+    found = np.cumsum(to_numpy(run.domain.width(gradients)).astype(np.float64), axis=0)
+    return _close(found, np.asarray(run.width_sum), found * (_room(run) / SLACK))
 
 
 def _room(run: Trace) -> float:

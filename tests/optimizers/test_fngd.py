@@ -1,6 +1,7 @@
 """FNGD's directions and steps against `torch.func`, direct inverses and the literal recursion."""
 
 import copy
+import math
 from functools import partial
 
 import numpy as np
@@ -290,9 +291,35 @@ def test_which_route_a_convolution_takes():
         return convolution.ConvContributions(module, [(a, g)], True)._is_faster_on_patches()
 
     assert patched(nn.Conv1d(64, 32, 3), 32) and not patched(nn.Conv1d(64, 32, 3), 33)
-    assert patched(nn.Conv1d(64, 32, 1), 1000) and patched(nn.Conv1d(3, 32, 3), 1000)
+    assert patched(nn.Conv1d(16, 32, 1), 1000) and patched(nn.Conv1d(3, 32, 3), 1000)
+    assert not patched(nn.Conv1d(64, 32, 1), 1000) and not patched(nn.Conv1d(3, 1, 7), 1000)  # few outputs
     assert not patched(nn.Conv1d(64, 64, 3, groups=2), 2)
-    assert not patched(nn.Conv1d(3, 32, 7), 2**20)  # memory
+    assert not patched(nn.Conv1d(3, 32, 7), 2**18)  # memory
+
+
+@pytest.mark.parametrize("channels", [(2, 16), (16, 4)])
+def test_a_convolution_is_what_its_options_say_now(channels):
+    """As in dilated backbones: strides become dilations after the model was made, and kernels are replaced."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(*channels, 3, stride=2, padding=1), nn.Flatten())
+    model[0].stride, model[0].dilation, model[0].padding = 1, (2, 2), (2, 1)
+    model[0].weight = nn.Parameter(torch.randn(channels[1], channels[0], 2, 3))
+    model.append(nn.LazyLinear(3)).double()
+    X, y = torch.randn(6, channels[0], 5, 6, dtype=torch.float64), torch.randint(3, (6,))
+    model(X)
+    assert apart(found_by(model, X, y, damping=0.1), directions(model, X, y, 0.1)) < EXACT
+
+
+@pytest.mark.parametrize("n", [128, 129, 300])
+def test_large_batches_are_solved_as_small_ones_are(n):
+    torch.manual_seed(0)
+    U = torch.randn(40, n, dtype=torch.float64)
+    K, damping = (U.T @ U).triu(), 0.01
+    c = push_through(K, damping)
+    exact = torch.linalg.solve(full(K) + n * damping * torch.eye(n, dtype=K.dtype), torch.ones(n, dtype=K.dtype))
+    torch.testing.assert_close(c, exact, rtol=1e-10, atol=1e-10)
+    K[0, 1] = math.nan
+    assert torch.isnan(push_through(K, damping)).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

@@ -286,59 +286,6 @@ def test_backward_passes_that_never_reach_the_weights_leave_no_memory():
     assert all(not layer.gather.uses and not layer.passes for layer in optimizer.layers)
 
 
-class Heads(nn.Module):
-    """A layer used on the way to each of three outputs, by parts of the model that are not called through it."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(3)
-        self.shared = nn.Linear(4, 3).double()
-
-    def forward(self, X):
-        once = self.shared(X)
-        return once, self.shared(2.0 * X), self.shared(torch.cat([once, X[:, :1]], 1))
-
-
-def test_uses_that_a_backward_pass_does_not_reach_are_not_waited_for():
-    torch.manual_seed(4)
-    X, damping = torch.randn(6, 4, dtype=torch.float64), 0.05
-    for reached in ((0,), (1,), (0, 1), (1, 2), (2,), (0, 1, 2)):
-        plain, model = Heads(), Heads()
-        # The samples one by one, whose contributions are what autograd says of each sample's own loss.
-        U = []
-        for i in range(len(X)):
-            plain.zero_grad()
-            sum(plain(X[i : i + 1])[k].square().sum() for k in reached).backward()
-            U.append(torch.cat([p.grad.reshape(-1) for p in plain.parameters()]))
-        U = torch.stack(U, 1)
-        expected = U @ torch.linalg.solve(
-            len(X) * damping * torch.eye(len(X), dtype=U.dtype) + U.T @ U, torch.ones(len(X), dtype=U.dtype)
-        )
-        optimizer = FNGD(model, damping=damping)
-        outputs = model(X)
-        (sum(outputs[k].square().sum() for k in reached) / len(X)).backward()
-        found = torch.cat([p.grad.reshape(-1) for p in model.parameters()])
-        torch.testing.assert_close(found, expected, rtol=EXACT, atol=EXACT)
-        assert not optimizer.layers[0].gather.uses
-
-
-def test_each_loss_of_a_forward_pass_may_be_differentiated_by_itself():
-    torch.manual_seed(4)
-    X = torch.randn(6, 4, dtype=torch.float64)
-    model = Heads()
-    optimizer = FNGD(model, damping=0.05, accumulation=2)
-    alone = []
-    for k in (0, 1):
-        optimizer.zero_grad()
-        model(X)[k].square().sum().backward()
-        alone.append(gradients_of(model))
-    optimizer.zero_grad()
-    first, second, _ = model(X)
-    second.square().sum().backward()  # frees its own part of the graph alone
-    first.square().sum().backward()
-    assert apart(gradients_of(model), {name: g + alone[1][name] for name, g in alone[0].items()}) < EXACT
-
-
 def test_a_gradient_that_is_asked_for_by_name_is_the_direction():
     model, X, y = problem("mlp")
     expected = directions(model, X, y, 0.05)
@@ -352,29 +299,3 @@ def test_a_gradient_that_is_asked_for_by_name_is_the_direction():
     np.testing.assert_allclose(model[0].bias.grad.numpy(), expected["0.bias"], rtol=EXACT)
     assert all(p.grad is None for p in model.parameters() if p is not model[0].bias)
     assert [bool(layer.passes) for layer in optimizer.layers] == [True, *[False] * (len(optimizer.layers) - 1)]
-
-
-def test_a_backward_pass_that_breaks_off_leaves_nothing_behind():
-    torch.manual_seed(4)
-    X = torch.randn(6, 4, dtype=torch.float64)
-    model = Heads()
-    optimizer = FNGD(model, damping=0.05)
-    first, second, _ = model(X)
-    first.register_hook(lambda g: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        (first.square().sum() + second.square().sum()).backward()
-    assert optimizer.layers[0].gather.uses
-    optimizer.zero_grad()
-    assert not optimizer.layers[0].gather.uses and not optimizer.layers[0].gather.expected
-
-
-def test_a_layer_that_is_called_by_itself_does_not_remember_its_graphs():
-    torch.manual_seed(4)
-    X = torch.randn(6, 4, dtype=torch.float64)
-    model = Heads()
-    optimizer = FNGD(model, damping=0.05)
-    for _ in range(5):  # the model itself is never called
-        optimizer.zero_grad()
-        model.shared(X).square().sum().backward()
-        optimizer.step()
-    assert len(optimizer.layers[0].gather.nodes) <= 1

@@ -59,6 +59,7 @@ FORGED = {
     "Tr H, a hundredth": lambda: scaled_root(game(), 0.01),
     "the gaps": lambda: larger_gaps(game()),
     "q": lambda: larger_q(game()),
+    "the trivial bound": lambda: replace(game(), width_sum=1.001 * game().width_sum),
     "a NaN among the iterates": lambda: not_finite(game(), "iterates"),
     "a NaN among the gradients": lambda: not_finite(game(), "gradients"),
     "a start outside, said to be inside": lambda: replace(
