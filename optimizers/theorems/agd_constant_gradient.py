@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion
-from optimizers.theorems.agd_runs import FAITHFUL, POSED, AGDRun, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, POSED, AGDRun, run_rule, subnormal_rounding
 from optimizers.theorems.agd_step_bound import CORRECTED
 from optimizers.theorems.resolution import resolved
 from theory.citation import Citation
@@ -41,7 +41,9 @@ def _published(run: AGDRun) -> Check:
 
 def _resolved(run: AGDRun) -> Check:
     """In the end v holds the mean's own changes, of size u·g, and no longer the first step's."""
-    return resolved(_lost(run), 1.0) if POSED.check(run).ok else Check(None, np.nan, "the parameters are not AGD's")
+    if not POSED.check(run).ok:
+        return Check(None, np.nan, "the parameters are not AGD's")
+    return resolved(_rounding(run), _steps(run))
 
 
 CONSTANT_GRADIENT = Assumption("constant-gradient", r"g_t = g \ne 0", _constant)
@@ -67,12 +69,10 @@ class AGDConstantGradient(Theorem):
         return np.abs(run.moved) / run.rates
 
     def bound(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        g, root = np.abs(run.g[:1]), _corrections(run)
-        remembered = np.sqrt((1.0 - run.rule.beta2) * run.rule.beta2 ** (run.t - 1.0))
-        return g * root / np.maximum(g * remembered, run.rule.delta * root)
+        return _steps(run)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        return _lost(run) * self.bound(run)
+        return _rounding(run)
 
     def examples(self) -> Iterator[Example]:
         yield Example("ten thousand steps", lambda: _run(1e-30, 10_000))
@@ -109,18 +109,38 @@ def _corrections(run: AGDRun) -> np.ndarray:  # (T, 1)
     return np.sqrt(-np.expm1(run.t * np.log(beta2))) if beta2 > 0.0 else np.ones_like(run.t)
 
 
+def _steps(run: AGDRun) -> np.ndarray:  # (T, n)
+    """The right side."""
+    g, root = np.abs(run.g[:1]), _corrections(run)
+    remembered = np.sqrt((1.0 - run.rule.beta2) * run.rule.beta2 ** (run.t - 1.0))
+    return g * root / np.maximum(g * remembered, run.rule.delta * root)
+
+
+def _rounding(run: AGDRun) -> np.ndarray:  # (T, n)
+    """What a step loses of itself, and where it or δ is subnormal; 1/(1 - β₁) magnifies what the ratio m/D has lost."""
+    unit = 8.0 * float(np.finfo(float).smallest_subnormal)
+    with np.errstate(over="ignore", divide="ignore"):
+        coarse = unit / (run.rule.delta * _corrections(run))
+        return (_lost(run) + coarse) * _steps(run) + unit / (1.0 - run.largest_beta1) + unit / run.rates
+
+
 def _lost(run: AGDRun) -> np.ndarray:  # (T, n)
     """t roundings of v and of the mean, relative; the mean's own changes, of size u·g, are what v keeps in the end.
 
-    They count as far as they lift v, in units of g², from what it remembers of the first step and above δ's floor.
+    They count as far as they lift v, in units of g², from what it remembers of the first step and above δ's floor. From one step
+    to the next m and 1 - Πβ₁ each change their relative error by a few units, of the latter at most u/(1 - β₁): a product that is
+    all but 1 is rounded at every step. Squares that vanish cost v two subnormals a step.
     """
-    u, beta2 = float(np.finfo(float).eps), run.rule.beta2
-    lost = u * (run.t + 16.0 + 1.0 / (1.0 - run.largest_beta1) + 1.0 / (1.0 - beta2))
-    remembered, seen = (1.0 - beta2) * beta2 ** (run.t - 1.0), np.square(64.0 * u * run.t)
-    with np.errstate(over="ignore", divide="ignore"):
-        floor = np.square(run.rule.delta * _corrections(run) / np.abs(run.g[:1]))
-    lifted = np.minimum(seen, np.maximum(remembered + seen - floor, 0.0))
-    return 8.0 * (lost + lifted / np.maximum(np.maximum(remembered, floor), float(np.finfo(float).smallest_normal)))
+    limits, beta2, g = np.finfo(float), run.rule.beta2, np.abs(run.g[:1])
+    u, magnified = float(limits.eps), 1.0 / (1.0 - run.largest_beta1)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        few = subnormal_rounding(run) / g
+        vanished = 2.0 * run.t * float(limits.smallest_subnormal) / g / g
+        floor = np.square(run.rule.delta * _corrections(run) / g)
+        lost = u * (run.t + 16.0 + magnified + 1.0 / (1.0 - beta2)) + few
+        remembered, seen = (1.0 - beta2) * beta2 ** (run.t - 1.0), np.square(8.0 * u * magnified + few) + vanished
+        lifted = np.minimum(seen, np.maximum(remembered + seen - floor, 0.0))
+        return 8.0 * (lost + lifted / np.maximum(np.maximum(remembered, floor), float(limits.smallest_normal)))
 
 
 def _run(delta: float, horizon: int, noise: float = 0.0, **options) -> AGDRun:

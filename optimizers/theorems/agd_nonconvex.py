@@ -27,6 +27,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.reference.agd import Recursion, steps
+from optimizers.theorems.resolution import resolved
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -80,9 +81,17 @@ class Cosines:
 def _posed(run: Cosines) -> Check:
     least = min(run.alpha, run.delta)
     counts = min(run.horizon, run.n, run.seeds) >= 1
-    ok = least > 0.0 and max(run.alpha, run.delta) < math.inf and 0.0 <= run.beta2 < 1.0 and counts
+    finite = all(map(math.isfinite, (run.alpha, run.delta, run.start, run.noise, run.bias)))
+    ok = least > 0.0 and finite and 0.0 <= run.beta2 < 1.0 and counts
     words = f"α = {run.alpha}, δ = {run.delta}, β₂ = {run.beta2}, {run.horizon} steps of {run.n} numbers"
-    return Check(ok, least if ok else -1.0, words)
+    return Check(ok, least if ok else -1.0, f"{words} from {run.start}, noise {run.noise}, bias {run.bias}")
+
+
+def _moving(run: Cosines) -> Check:
+    """Far from the origin an iterate has no digits left for its steps, and f need not fall."""
+    if not _posed(run).ok:
+        return Check(None, math.nan, "the parameters are not those of AGD")
+    return resolved(_drift(run), _bracket(run))
 
 
 def _unbiased(run: Cosines) -> Check:
@@ -97,10 +106,11 @@ def _corrected(run: Cosines) -> Check:
     return Check(run.corrected, 1.0 if run.corrected else -1.0, f"corrected: {run.corrected}")
 
 
-POSED = Assumption("posed", r"\alpha, \delta > 0, \; 0 \le \beta_2 < 1", _posed)
+POSED = Assumption("posed", r"0 < \alpha, \delta < \infty, \; 0 \le \beta_2 < 1, \; |x_1|, G < \infty", _posed)
 UNBIASED = Assumption("unbiased", r"E[g_t \mid g_1, \dots, g_{t-1}] = \nabla f(x_t)", _unbiased)
 AMSGRAD = Assumption("amsgrad", r"v_t^{\max} \text{ never decreases}", _amsgrad)
 CORRECTED = Assumption("corrected", r"\hat D_t = \max\bigl(\sqrt{v_t^{\max}/(1 - \beta_2^t)}, \delta\bigr)", _corrected)
+MOVING = Assumption("moving", r"\text{rounding of the iterates leaves six digits of the bound}", _moving)
 
 
 class AGDNonconvex(Theorem):
@@ -115,20 +125,18 @@ class AGDNonconvex(Theorem):
     )
     proof = "docs/proofs/agd.md"
     subject = "the gradients along AGD without momentum, weighted by its steps, run by run"
-    assumptions: ClassVar = (POSED, UNBIASED, AMSGRAD, CORRECTED)
+    assumptions: ClassVar = (POSED, UNBIASED, AMSGRAD, CORRECTED, MOVING)
     axes = ("seed",)
 
     def measured(self, run: Cosines) -> np.ndarray:  # (S,)
         return run.average(run.signs())
 
     def bound(self, run: Cosines) -> float:
-        G, n, alpha, delta = run.largest, run.n, run.alpha, run.delta
-        start = n * (1.0 - math.cos(run.start))
-        paid = alpha * n * G**2 / delta + n * alpha**2 * G**2 * (1.0 + math.log(run.horizon)) / (2.0 * delta**2)
-        return max(2.0 * G, delta) * (start + paid) / (alpha * sum(t**-0.5 for t in range(1, run.horizon + 1)))
+        return _factor(run) * _bracket(run)
 
     def budget(self, run: Cosines) -> float:
-        return 1e-12 * run.horizon * run.n
+        """Of the weighted mean and of the bound, and of the iterates."""
+        return 1e-12 * run.horizon * run.n + _factor(run) * _drift(run)
 
     def trivial(self, run: Cosines) -> float:
         """|sin| ≤ 1."""
@@ -174,3 +182,30 @@ class AGDNonconvex(Theorem):
         yield Example(
             "δ's floor without its correction", lambda: long, expect=("HYPOTHESIS_FAILED",), breaks="corrected"
         )
+
+
+def _rates(run: Cosines) -> float:
+    """Σ t^{-1/2}."""
+    return sum(t**-0.5 for t in range(1, run.horizon + 1))
+
+
+def _factor(run: Cosines) -> float:
+    """V/(α Σ t^{-1/2}), of every term of the bound."""
+    return max(2.0 * run.largest, run.delta) / run.alpha / _rates(run)
+
+
+def _bracket(run: Cosines) -> float:
+    """f(x_1) - f_* and what the steps may raise f by."""
+    moved = run.alpha * run.largest / run.delta
+    paid = moved * run.largest + 0.5 * moved * moved * (1.0 + math.log(run.horizon))
+    return run.n * (1.0 - math.cos(run.start) + paid)
+
+
+def _drift(run: Cosines) -> float:
+    """What rounding adds to the sum of all f(x_{t+1}) - f(x_t), where |f'| ≤ 1: an ulp of each iterate, and what the steps lose.
+
+    No iterate is farther from the start than α G/δ Σ t^{-1/2}, the longest path; of a step `agd_runs.relative_rounding` is lost.
+    """
+    path = run.alpha * run.largest / run.delta * _rates(run)
+    rates = 8.0 * (run.horizon + 33.0 + 1.0 / (1.0 - run.beta2))
+    return run.n * float(np.finfo(float).eps) * (run.horizon * (abs(run.start) + path) + rates * path)

@@ -71,7 +71,9 @@ class AGDRun:
 def run_rule(
     rule: Recursion, x0: np.ndarray, gradient: Callable[[int, np.ndarray], np.ndarray], horizon: int
 ) -> AGDRun:
-    """The record of `horizon` steps from x0 (n,)."""
+    """The record of `horizon` steps from x0 (n,). Raises ValueError for |β₂| > 1, whose powers are beyond all numbers."""
+    if abs(rule.beta2) > 1.0:
+        raise ValueError(f"β₂ is a weight in [0, 1), got {rule.beta2}.")
     records = list(steps(rule, x0, gradient, horizon))
     names = ("x", "g", "m", "s", "v", "D", "moved", "after")
     return AGDRun(rule, **{name: np.stack([getattr(record, name) for record in records]) for name in names})
@@ -90,14 +92,16 @@ POSED = Assumption("posed", r"\eta_t \ge 0, \; 0 \le \beta_{1,t}, \beta_2 < 1, \
 
 
 def _faithful(run: AGDRun) -> Check:
+    if not _posed(run).ok:
+        return Check(None, np.nan, "the parameters are not those of AGD")
+    names = ("x", "m", "s", "v", "D", "moved", "after")
+    broken = [name for name in ("g", *names) if not np.all(np.isfinite(getattr(run, name)))]
+    if broken:  # squares that overflow stop the steps, and a run that stands still would satisfy every bound
+        return Check(None, np.nan, f"the run broke down: {broken} are not finite")
     # A decay that is coupled to the gradients is in the recorded ones already.
     rule = replace(run.rule, decay="decoupled", weight_decay=0.0) if run.rule.decay == "coupled" else run.rule
     again = run_rule(rule, run.x[0], lambda t, _: run.g[t - 1], run.horizon)
-    off = [
-        name
-        for name in ("x", "m", "s", "v", "D", "moved", "after")
-        if not np.array_equal(getattr(run, name), getattr(again, name))
-    ]
+    off = [name for name in names if not np.array_equal(getattr(run, name), getattr(again, name))]
     return Check(
         not off, -float(len(off)), f"steps taken once more from the recorded gradients differ in {off or 'nothing'}"
     )

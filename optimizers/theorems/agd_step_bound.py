@@ -67,9 +67,10 @@ class AGDStepBound(Theorem):
         return np.broadcast_to(rates * np.minimum(largest / run.rule.delta, clip), run.moved.shape)
 
     def budget(self, run: AGDRun) -> np.ndarray:  # (T, n)
-        """Rounding of the mean and of the corrections, and of a step that is subnormal itself."""
+        """Rounding of the mean and of the corrections, and of a ratio m/D or a step that is subnormal itself."""
         lost, unit = subnormal_rounding(run), 8.0 * float(np.finfo(float).smallest_subnormal)
-        return relative_rounding(run) * self.bound(run) + run.rates * (lost / run.rule.delta + unit) + unit
+        ratio = unit / (1.0 - run.largest_beta1)  # what 1/(1 - Πβ₁) makes of it
+        return relative_rounding(run) * self.bound(run) + run.rates * (lost / run.rule.delta + ratio) + unit
 
     def examples(self) -> Iterator[Example]:
         yield Example("a constant gradient, SGD in the end", lambda: _constant(1e-2, None, 400), near_tight=True)

@@ -81,7 +81,8 @@ DEAD = Assumption("dead", r"C_tu = 0 \text{ for all } t, \; \|u\| = 1", _dead)
 def _aligned(run: DeadRun) -> Check:
     P, u = run.record.P[0], run.direction
     along = float(u @ P @ u)
-    apart = float(max(np.linalg.norm(A @ u - along * u) for A in (P, P.T)) / np.linalg.norm(P, 2))
+    size = float(or_nan(lambda: np.linalg.norm(P, 2), ()))  # NaN for a start that is none
+    apart = float(max(np.linalg.norm(A @ u - along * u) for A in (P, P.T)) / size)
     allowed = 0.0 if run.is_axis else 16.0 * run.record.size * float(np.finfo(P.dtype).eps)
     ok = apart <= allowed and along > 0.0
     return Check(ok, min(allowed - apart, along), f"|P_0u - p_0u|/|P_0| = {apart:.2g}, p_0 = {along:.3g}")

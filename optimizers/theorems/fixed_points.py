@@ -22,10 +22,11 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.resolution import resolved
-from optimizers.theorems.rules import derivative
+from optimizers.theorems.rules import TINY, derivative
+from optimizers.theorems.truncated import series, step_size
 from theory.theorem import Assumption, Check, Kind, Theorem
 
-__all__ = ["Amplification", "FixedPointRun", "one_sided_sum", "same_step", "sandwich_sum"]
+__all__ = ["Amplification", "FixedPointRun", "one_sided_sum", "same_series", "same_step", "sandwich_sum"]
 
 Matrix = np.ndarray
 
@@ -98,6 +99,15 @@ def same_step(run: FixedPointRun, literal: Callable[[Matrix], Matrix]) -> Check:
     return Check(apart <= _rounding(run), _rounding(run) - apart, f"relative difference {apart:.2g} from the rule")
 
 
+def same_series(run: FixedPointRun, rule: Callable[[Matrix, Matrix, float, int], Matrix]) -> Check:
+    """Whether the run's step is this series with the order and step size that the run states."""
+    q = float(series(run.size, run.order)) if run.order >= 1 else np.nan
+    if not (run.size > 0.0 and 0.0 < q < 1.0):
+        return Check(False, run.size, f"no series of order {run.order} stands still with a step size of {run.size:.3g}")
+    beta2 = 1.0 / (1.0 + step_size(run.size, run.order)[0])
+    return same_step(run, lambda P: rule(P, run.C, beta2, run.order))
+
+
 def _still(run: FixedPointRun) -> Check:
     allowed = _rounding(run)
     return Check(run.moved <= allowed, allowed - run.moved, f"one step moves P by a relative {run.moved:.2g}")
@@ -132,8 +142,12 @@ def _rounding(run: FixedPointRun) -> float:
 
 
 def _lost(run: FixedPointRun) -> float:
-    """The derivative is of degree 4(order + 1) at most in P, so that it sees 4(order + 2) times what P is off."""
-    return _rounding(run) + 8.0 * (run.order + 2) * run.off
+    """The derivative is of degree 4(order + 1) at most in P, so that it sees 4(order + 2) times what P is off.
+
+    It is taken at a distance of TINY |P|: products of that and p⁴ that are below the smallest normal number lose as much as that.
+    """
+    faintest = TINY * np.min(run.scale * run.spectrum**-0.25) ** 4
+    return _rounding(run) * (1.0 + np.finfo(float).tiny / faintest) + 8.0 * (run.order + 2) * run.off
 
 
 class Amplification(Theorem):

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fngd_batch import DAMPED, Batch, batch, with_spectrum
+from structures.arrays import tolerance
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -32,10 +33,20 @@ class Shared(Batch):
         return 1.0 - self.n * self.dampings[:, None] * self.c - self.c @ self.gram
 
 
+def _allowed(run: Shared) -> float:
+    """The rounding of d products, of any entry of K."""
+    return tolerance(run.U, run.U.shape[0]) * max(float(np.max(np.abs(run.K))), float(np.finfo(np.float64).tiny))
+
+
 def _same(run: Shared) -> Check:
-    apart = float(np.max(np.abs(run.gram - run.K))) / max(float(np.max(np.abs(run.K))), np.finfo(np.float64).tiny)
-    allowed = 16.0 * np.finfo(np.float64).eps * run.U.shape[0]
-    return Check(apart <= allowed, allowed - apart, f"K differs from UᵀU by {apart:.3g} of its size")
+    apart, allowed = float(np.max(np.abs(run.gram - run.K))), _allowed(run)
+    return Check(apart <= allowed, allowed - apart, f"an entry of K differs from UᵀU by {apart:.3g}")
+
+
+def _off(run: Shared) -> np.ndarray:  # (k,)
+    """How far the residual is from the one with UᵀU: as seen, and at most what `this-batch` lets through."""
+    seen = np.linalg.norm(run.c @ (run.gram - run.K), axis=1)
+    return np.minimum(seen, run.n * _allowed(run) * np.linalg.norm(run.c, axis=1))
 
 
 SAME = Assumption("this-batch", r"K = U^\top U", _same)
@@ -59,9 +70,9 @@ class FngdDrift(Theorem):
         return np.linalg.norm(run.residuals(), axis=1) / (2.0 * np.sqrt(run.n * run.dampings))
 
     def budget(self, run: Shared) -> np.ndarray:  # (k,)
-        """The rounding of the fresh solution and of the residual, both seen through |U M⁻¹| ≤ 1/(2√(nλ))."""
+        """The rounding of the fresh solution, of the residual and of its K, all seen through |U M⁻¹| ≤ 1/(2√(nλ))."""
         fresh = batch(run.U, *run.dampings)
-        return (run.rounding() + fresh.rounding()) / np.sqrt(run.n * run.dampings)
+        return (run.rounding() + fresh.rounding() + _off(run)) / np.sqrt(run.n * run.dampings)
 
     def examples(self) -> Iterator[Example]:
         def resonant() -> Shared:

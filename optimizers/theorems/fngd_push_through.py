@@ -55,11 +55,23 @@ def _form(run: Form) -> Check:
 
 def _mean(run: Form) -> Check:
     """That u_i are the gradients of the samples' own losses: their mean is the batch's gradient."""
-    apart = length(run.wide.mean(axis=1) - run.mean)
-    allowed = tolerance(run.U, run.U.shape[1]) * length(run.wide.reshape(-1)) / math.sqrt(run.U.shape[1])
+    apart, allowed = length(run.wide.mean(axis=1) - run.mean), _allowed(run, run.U)
     return Check(
         apart <= allowed, allowed - apart, f"the mean of the per-sample gradients is {apart:.3g} from the gradient"
     )
+
+
+def _allowed(run: Form, precision: np.ndarray) -> float:
+    """What a mean of n columns may lose in the precision of this array, numbers below its smallest normal one included."""
+    d, n = run.U.shape
+    size = length(run.wide.reshape(-1)) / math.sqrt(n) + math.sqrt(d) * float(np.finfo(precision.dtype).tiny)
+    return tolerance(precision, n) * size
+
+
+def _off(run: Form) -> float:
+    """How far the gradient may be from the mean of U: as seen in float64, and at most what `per-sample` lets through."""
+    seen = length(run.wide.mean(axis=1) - run.mean) + _allowed(run, run.wide)
+    return min(seen, _allowed(run, run.U))
 
 
 def _resolved(run: Form) -> Check:
@@ -101,18 +113,26 @@ class FngdPushThrough(Theorem):
         )
 
     def budget(self, run: Form) -> float:
-        """First-order rounding of both sides (docs/proofs/fngd.md#rounding), in the norm, hence of every entry."""
+        """First-order rounding of both sides (docs/proofs/fngd.md#rounding), in the norm, hence of every entry.
+
+        The right side takes the gradient as it is given, and |(UUᵀ/n + λI)⁻¹| ≤ 1/λ magnifies what it is off.
+        """
         return float(or_nan(lambda: self._rounding(run), ()))
 
     def _rounding(self, run: Form) -> float:
-        U, (d, n) = run.wide, run.U.shape
+        U, (d, n), limits = run.wide, run.U.shape, np.finfo(run.U.dtype)
+        if not (np.any(U) or np.any(run.mean)):
+            return 0.0
         values = np.maximum(np.linalg.eigvalsh(U.T @ U), 0.0)
+        norm, tiny = n * run.damping + values[-1], float(limits.tiny)  # |M|
+        # No pivot is below λ. LAPACK does not divide by a subnormal one, and nothing is left of M beyond the largest number.
+        if run.damping < 2.0 * tiny or norm > 0.5 * float(limits.max):
+            return math.inf
         reach = float(np.max(np.sqrt(values) / (n * run.damping + values)))  # |U M⁻¹|
-        c, norm = length(literal.weights(U, run.damping)), n * run.damping + values[-1]
-        left = tolerance(run.U, d + n) * c * (reach * norm + math.sqrt(values[-1]))
-        cond = 1.0 + values[-1] / (n * run.damping)
-        right = tolerance(U, d) * cond * length(self.bound(run))
-        return left + right if np.any(U) else 0.0
+        c = length(literal.weights(U, run.damping)) + math.sqrt(n) * tiny  # an entry below tiny loses eps·tiny
+        left = c * (reach * norm + math.sqrt(values[-1])) + math.sqrt(d) * tiny
+        right = tolerance(U, d) * norm / (n * run.damping) * length(self.bound(run))
+        return tolerance(run.U, d + n) * left + right + _off(run) / run.damping
 
     def examples(self) -> Iterator[Example]:
         yield Example("more parameters than samples", lambda: _form_of(60, 12, 1e-2))

@@ -84,10 +84,14 @@ class JorgeInterval(Theorem):
         slowest = 1.0 + _least(run) * np.exp(np.minimum(start, middle + half))
         return half + outside * slowest ** -np.arange(1.0, run.horizon + 1.0)[:, None]
 
-    def budget(self, run: RootRun) -> np.ndarray:  # (T, 1)
-        """What a faithful step may lose of P, four times in P⁴, and of L; none of it magnified: the recursion contracts."""
-        steps = np.arange(1.0, run.horizon + 1.0)[:, None]
-        return 5.0 * step_rounding(run.order, run.size, run.P.dtype) * (steps + 1.0)
+    def budget(self, run: RootRun) -> np.ndarray:  # (T, n)
+        """What the faithful steps may lose of P, four times in P⁴, and of L; none of it grows: the recursion contracts.
+
+        Once more for the ends of the interval, which the recorded step sizes give to rounding.
+        """
+        lost = 1.0 + 4.0 * _magnified(step_sizes(run), run.order)
+        gamma = step_rounding(run.order, run.size, run.P.dtype)
+        return gamma * (np.cumsum(lost, axis=0) + np.max(lost, axis=0))
 
     def examples(self) -> Iterator[Example]:
         for order in (1, 2, 3, 4):
@@ -118,7 +122,7 @@ def errors(run: RootRun) -> np.ndarray:  # (T + 1, n)
     if all(is_diagonal(A) for A in (run.P, run.L)):
         p, statistic = (np.diagonal(A, axis1=-2, axis2=-1) for A in (run.P, run.L))
         with np.errstate(invalid="ignore"):
-            return -4.0 * np.log(p) - np.log(statistic)
+            return -4.0 * np.log(p * statistic**0.25)  # two logarithms would lose what their sizes are
     found = [np.linalg.eigvals(np.linalg.matrix_power(P, 4) @ L) for P, L in zip(run.P, run.L, strict=True)]
     return -np.log(np.sort(np.abs(np.stack(found)), axis=-1))
 
@@ -137,6 +141,18 @@ def step_sizes(run: RootRun) -> np.ndarray:  # (T, n)
 
 def _least(run: RootRun) -> np.ndarray:  # (n,)
     return np.min(step_sizes(run), axis=0)
+
+
+def _magnified(s: np.ndarray, order: int) -> np.ndarray:  # (T, n)
+    r"""How many roundings of its terms the series costs, near the end of its range, where it is small beside them or all but 1.
+
+    In a root, :math:`q_k(-s)/q_k(s)`; in :math:`d_k`, a quarter of whose derivative along :math:`q_k - 1` this multiplies,
+    :math:`(q_k(-s) - 1)/(q_k(1 - q_k^4))`.
+    """
+    q, majorant = series(s, order), series(-np.abs(s), order)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.where(s == 0.0, 0.0, (majorant - 1.0) / np.abs(q * (1.0 - q**4)))
+        return np.maximum(np.abs(majorant / q), ends)
 
 
 def _interval(run: RootRun) -> tuple[np.ndarray, np.ndarray]:  # (n,), (n,)

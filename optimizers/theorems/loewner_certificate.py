@@ -20,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis
+from optimizers.theorems.resolution import or_nan
 from optimizers.theorems.rules import polish, residual
 from structures.roots import inverse_root, rank_floor
 from theory.citation import Citation
@@ -59,25 +60,33 @@ def residual_error(P: np.ndarray, L: np.ndarray) -> np.ndarray:  # (..., n, n) -
 def bracket(P: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (..., n, n) -> (...), (...)
     """(r₋, r₊): certified ends of the spectrum of R for a symmetric P, all rounding errors included."""
     R = residual(P, L)
-    values = np.linalg.eigvalsh(0.5 * (R + np.swapaxes(R, -1, -2)))
+    values = or_nan(lambda: np.linalg.eigvalsh(0.5 * (R + np.swapaxes(R, -1, -2))), R.shape[:-1])
     n = P.shape[-1]
     error = residual_error(P, L) + 16.0 * n * float(np.finfo(P.dtype).eps) * np.max(np.abs(values), axis=-1)
     return values[..., 0] - error, values[..., -1] + error
 
 
 def relative_spectrum(Q: np.ndarray, P: np.ndarray) -> np.ndarray:  # (B, n, n) -> (B, n)
-    """The eigenvalues of P⁻¹Q in ascending order: aP ⪯ Q ⪯ bP for symmetric Q and P ≻ 0 says that they lie in [a, b]."""
-    try:
-        return np.sort(np.real(np.linalg.eigvals(np.linalg.solve(P, Q))), axis=-1)
-    except np.linalg.LinAlgError:  # a singular P says nothing, nor do numbers that are not finite
-        return np.full(np.broadcast_shapes(P.shape, Q.shape)[:-1], np.nan)
+    """The eigenvalues of P⁻¹Q in ascending order: aP ⪯ Q ⪯ bP for symmetric Q and P ≻ 0 says that they lie in [a, b].
+
+    NaN for a P that is not positive definite, and for numbers that are not finite.
+    """
+
+    def found() -> np.ndarray:
+        values, V = np.linalg.eigh(P)
+        half = V / np.sqrt(values)[..., None, :]
+        return np.linalg.eigvalsh(np.swapaxes(half, -1, -2) @ Q @ half)
+
+    return or_nan(found, np.broadcast_shapes(P.shape, Q.shape)[:-1])
 
 
 def of_full_rank(*statistics: np.ndarray) -> Check:  # (..., n, n) each
     """Whether the reference roots are inverses: below n eps λ_max an eigenvalue has no digit, and the root leaves it out."""
     least = np.inf
     for A in statistics:
-        values = np.linalg.eigvalsh(A)
+        values = or_nan(lambda A=A: np.linalg.eigvalsh(A), A.shape[:-1])
+        if not np.all(np.isfinite(values)):
+            return Check(None, np.nan, "L is not finite, or has eigenvalues that are not")
         largest = np.maximum(np.max(np.abs(values), axis=-1), float(np.finfo(values.dtype).tiny))
         least = min(least, float(np.min((values[..., 0] - rank_floor(values, A.shape[-1])[..., 0]) / largest)))
     return Check(True if least > 0.0 else None, least, "least relative eigenvalue of L, above the floor of its rank")
@@ -87,6 +96,8 @@ FULL_RANK = Assumption("full-rank", r"L \succ n\,\mathrm{eps}\,\|L\| I", lambda 
 
 
 def _positive(run: RootPairs) -> Check:
+    if not np.all(np.isfinite(run.P)):
+        return Check(False, np.nan, "P is not finite")
     if np.any(np.swapaxes(run.P, -1, -2) != run.P):
         return Check(False, -1.0, "P is not symmetric")
     values = np.linalg.eigvalsh(run.P)
@@ -98,8 +109,9 @@ POSITIVE = Assumption("positive", r"P = P^\top \succ 0", _positive)
 
 
 def _small(run: RootPairs) -> Check:
-    least = float(np.min(bracket(run.P, run.L)[0]))
-    return Check(least > -1.0, 1.0 + least, "1 + r_-")
+    with np.errstate(over="ignore", invalid="ignore"):
+        least = float(np.min(bracket(run.P, run.L)[0]))
+    return Check(least > -1.0, 1.0 + least, "1 + r_-" if np.isfinite(least) else "the residual is not finite")
 
 
 SMALL = Assumption("residual", r"r_- > -1", _small)
@@ -133,9 +145,14 @@ class LoewnerCertificate(Theorem):
         return np.concatenate([np.repeat(half[:, None], run.P.shape[-1], axis=1), relative[:, None]], axis=1)
 
     def budget(self, run: RootPairs) -> np.ndarray:  # (B, 1)
-        """The reference root loses cond(L) roundings in its smallest eigenvalues."""
+        """The reference root loses cond(L) roundings in its smallest eigenvalues, and the spectrum of P⁻¹Q those of its pencil.
+
+        An eigendecomposition of P moves P by eps|P|, hence every eigenvalue of the pencil by a relative eps cond(P); Q = L^{-1/4}
+        in that basis loses eps cond(Q), and the scaled matrix its own condition number, cond(P)cond(Q) at most.
+        """
         n = run.P.shape[-1]
-        return 4.0 * n * float(np.finfo(float).eps) * np.linalg.cond(run.L)[:, None]
+        lost = np.linalg.cond(run.L) + np.linalg.cond(run.P) * np.linalg.cond(run.L) ** 0.25
+        return 4.0 * n * float(np.finfo(float).eps) * lost[:, None]
 
     def examples(self) -> Iterator[Example]:
         yield Example("all but commuting", _aligned, near_tight=True)

@@ -54,10 +54,12 @@ def estimate(
     R: np.ndarray, V: np.ndarray, delta: float, power: int = 1
 ) -> np.ndarray:  # (..., n, n), (..., n, k) -> (...)
     """The probe's upper estimate of |R|_2."""
-    moved = V
+    largest = np.max(np.abs(R), axis=(-2, -1), keepdims=True)
+    size = np.where(largest > 0.0, largest, 1.0)  # powers and squares of an R of size 1e-163 would vanish
+    moved, unit = V, R / size
     for _ in range(power):
-        moved = R @ moved
-    return (np.linalg.norm(moved, axis=(-2, -1)) / probe_factor(V.shape[-1], delta)) ** (1.0 / power)
+        moved = unit @ moved
+    return size[..., 0, 0] * (np.linalg.norm(moved, axis=(-2, -1)) / probe_factor(V.shape[-1], delta)) ** (1.0 / power)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,9 @@ class ProbeCertificate(Theorem):
         return estimate(run.R, run.V, run.delta, run.power)
 
     def budget(self, run: ProbeRun) -> np.ndarray:  # (S,)
-        return 32.0 * len(run.R) * np.finfo(float).eps * (self.bound(run) + np.linalg.norm(run.R, 2))
+        """Of both sides; a number below the smallest normal one loses as much as that."""
+        size = self.bound(run) + np.linalg.norm(run.R, 2) + np.finfo(float).tiny
+        return 32.0 * len(run.R) * np.finfo(float).eps * size
 
     def delta(self, run: ProbeRun) -> float:
         return run.delta

@@ -22,10 +22,10 @@ import numpy as np
 from optimizers.theorems.truncated import coefficients
 from theory.theorem import Array
 
-__all__ = ["derivative", "newton", "one_sided", "polish", "residual", "sandwich"]
+__all__ = ["TINY", "derivative", "newton", "one_sided", "polish", "residual", "sandwich"]
 
 Matrix = np.ndarray
-_TINY = 2.0**-500  # its square vanishes beside 1, and it scales without rounding
+TINY = 2.0**-100  # its square vanishes beside 1, also when cond(P) multiplies it
 
 
 def one_sided(P: Matrix, C: Matrix, beta2: float, order: int) -> Matrix:  # (..., n, n)
@@ -43,8 +43,9 @@ def sandwich(P: Matrix, C: Matrix, beta2: float, order: int) -> Matrix:  # (...,
 
 def newton(P: Matrix, L: Matrix, left: int) -> Matrix:  # (..., n, n)
     """Newton's step for X⁻⁴ = L with `left` of the five factors left of L."""
-    power = np.linalg.matrix_power
-    return 0.25 * (5.0 * P - power(P, left) @ L @ power(P, 5 - left))
+    power, scale = np.linalg.matrix_power, _power_of_two(P)
+    unit = P / scale  # its fifth power is there where that of P = L^{-1/4} is not
+    return 0.25 * (5.0 * P - scale * (power(unit, left) @ (scale**2 * L * scale**2) @ power(unit, 5 - left)))
 
 
 def polish(P: Matrix, L: Matrix, step: float) -> Matrix:  # (..., n, n)
@@ -60,8 +61,14 @@ def residual(P: Matrix, L: Matrix) -> Matrix:  # (..., n, n)
 
 
 def derivative(step: Callable[[Matrix], Matrix], P: Matrix, E: Matrix) -> Matrix:  # (..., n, n)
-    """The derivative of a polynomial map at P along E, without a difference quotient."""
-    return np.imag(step(P + 1j * _TINY * E)) / _TINY
+    """The derivative of a polynomial map at P along an E of size 1, without a difference quotient."""
+    h = TINY * _power_of_two(P)
+    return np.imag(step(P + 1j * h * E)) / h
+
+
+def _power_of_two(P: Matrix) -> Matrix:  # (..., n, n) -> (..., 1, 1)
+    """About the largest entry of P; to scale with it rounds nothing."""
+    return np.ldexp(1.0, np.frexp(np.max(np.abs(P), axis=(-2, -1), keepdims=True))[1])
 
 
 def _odds(beta2: float) -> Array:

@@ -28,7 +28,7 @@ import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis, spectrum
 from optimizers.theorems.fixed_points import sandwich_sum
-from optimizers.theorems.resolution import apart
+from optimizers.theorems.resolution import apart, or_nan
 from optimizers.theorems.rules import one_sided, polish, residual
 from optimizers.theorems.streams import step_rounding
 from theory.citation import Citation
@@ -51,8 +51,8 @@ def contraction_loss(g: float, rho: float, eps: float) -> float:
     """b: what a residual of size eps takes away from the contraction 4g."""
     a = 0.5 * (1.0 + rho) ** 2
     e = 0.5 * rho * a
-    more = 1.0 + eps
-    return 2.0 * a + g * more * (a * a + 2.0 * e) + 2.0 * g * g * a * e * eps * more + g**3 * e * e * eps * eps * more
+    more, last = 1.0 + eps, g * e * eps  # products: a power of a float raises where it overflows
+    return 2.0 * a + g * more * (a * a + 2.0 * e + 2.0 * a * last + last * last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +66,12 @@ class Polishing:
     @cached_property
     def conds(self) -> np.ndarray:  # (T + 1,)
         """cond(L_t)."""
-        return np.linalg.cond(self.L)
+        return or_nan(lambda: np.linalg.cond(self.L), (len(self.L),))
 
     @cached_property
     def moves(self) -> np.ndarray:  # (T,)
         """η_t."""
-        values, V = np.linalg.eigh(self.L[:-1])
-        half = V * values[:, None, :] ** -0.5
-        return np.linalg.norm(np.swapaxes(half, -1, -2) @ (self.L[1:] - self.L[:-1]) @ half, axis=(-2, -1))
+        return or_nan(lambda: _moves(self.L), (len(self.L) - 1,))
 
     @cached_property
     def recursion(self) -> np.ndarray:  # (T + 1,)
@@ -87,9 +85,15 @@ class Polishing:
         return np.array(found)
 
 
+def _moves(L: np.ndarray) -> np.ndarray:  # (T + 1, n, n) -> (T,)
+    values, V = np.linalg.eigh(L[:-1])
+    half = V * values[:, None, :] ** -0.5
+    return np.linalg.norm(np.swapaxes(half, -1, -2) @ (L[1:] - L[:-1]) @ half, axis=(-2, -1))
+
+
 def _definite(run: Polishing) -> Check:
     symmetric = all(bool(np.all(np.swapaxes(A, -1, -2) == A)) for A in (run.P[0], run.L))
-    least = min(float(np.linalg.eigvalsh(run.P[0])[0]), float(np.min(np.linalg.eigvalsh(run.L))))
+    least = float(np.min(or_nan(lambda: np.linalg.eigvalsh(np.concatenate([run.P[:1], run.L])), ())))
     return Check(symmetric and least > 0, least, "least eigenvalue of P_0 and of the L_t")
 
 

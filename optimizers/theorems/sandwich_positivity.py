@@ -28,7 +28,7 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis
-from optimizers.theorems.resolution import apart
+from optimizers.theorems.resolution import apart, or_nan
 from optimizers.theorems.rules import one_sided, sandwich
 from optimizers.theorems.streams import step_rounding
 from optimizers.theorems.truncated import coefficients, series
@@ -40,7 +40,7 @@ __all__ = ["SandwichPositivity", "Updates", "jordan_floor", "largest_condition",
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """B updates of roots, and what the rule made of them."""
+    """B updates of roots, and what the rule made of them. Raises ValueError for a β₂ outside (0, 1] or an order below 1."""
 
     order: int
     beta2: float
@@ -48,11 +48,31 @@ class Updates:
     grams: np.ndarray = field(repr=False)  # (B, n, n)
     after: np.ndarray = field(repr=False)  # (B, n, n)
 
+    def __post_init__(self) -> None:
+        if not (0.0 < self.beta2 <= 1.0 and self.order >= 1):
+            raise ValueError(f"needs 0 < beta2 <= 1 and an order of at least 1, got {self.beta2} and {self.order}.")
+
+    @property
+    def odds(self) -> float:
+        """c = (1 - β₂)/β₂."""
+        return (1.0 - self.beta2) / self.beta2
+
     @property
     def sizes(self) -> np.ndarray:  # (B,)
         """s = c |P²CP²|."""
         square = self.P @ self.P
-        return (1.0 - self.beta2) / self.beta2 * np.linalg.norm(square @ self.grams @ square, 2, axis=(-2, -1))
+        return self.odds * or_nan(
+            lambda: np.linalg.norm(square @ self.grams @ square, 2, axis=(-2, -1)), (len(self.P),)
+        )
+
+    @property
+    def below(self) -> np.ndarray:  # (B,)
+        """How far rounding of the Gram matrix takes c P²CP² below zero: P⁴ magnifies it, to any size."""
+        P, C = self.P.astype(float), self.grams.astype(float)
+        square = P @ P
+        Y = self.odds * (square @ C @ square)
+        explained = self.odds * _gram_rounding(self) * _eigenvalues(P)[:, -1] ** 4
+        return np.minimum(np.maximum(-_eigenvalues(0.5 * (Y + np.swapaxes(Y, -1, -2)))[:, 0], 0.0), explained)
 
 
 def series_range(s: float, order: int) -> tuple[float, float]:
@@ -61,7 +81,7 @@ def series_range(s: float, order: int) -> tuple[float, float]:
     turns = np.polynomial.polynomial.polyroots(slope) if order > 1 else np.zeros(0)
     inside = [float(t.real) for t in turns if abs(t.imag) < 1e-9 and 0.0 < t.real < s]
     values = [float(series(t, order)) for t in (0.0, s, *inside)]
-    return min(values), max(values)
+    return float(np.min(values)), float(np.max(values))
 
 
 def jordan_floor(A: tuple[float, float], B: tuple[float, float]) -> float:
@@ -85,8 +105,8 @@ def _shape(low: float, high: float) -> tuple[float, float]:
 
 
 def _eigenvalues(A: np.ndarray) -> np.ndarray:  # (B, n, n) -> (B, n)
-    """Ascending, in double precision whatever A is in."""
-    return np.linalg.eigvalsh(A.astype(float))
+    """Ascending, in double precision whatever A is in; NaN where there are none."""
+    return or_nan(lambda: np.linalg.eigvalsh(A.astype(float)), A.shape[:-1])
 
 
 def _definite(run: Updates) -> Check:
@@ -99,16 +119,21 @@ DEFINITE = Assumption("definite", r"P = P^\top \succ 0", _definite)
 
 
 def _gram(run: Updates) -> Check:
-    values, eps = _eigenvalues(run.grams), float(np.finfo(run.grams.dtype).eps)
-    slack = float(np.min(values[:, 0] + 16.0 * values.shape[1] * eps * np.max(np.abs(values), axis=-1)))
+    slack = float(np.min(_eigenvalues(run.grams)[:, 0] + _gram_rounding(run)))
     return Check(slack >= 0, slack, "least eigenvalue of the Gram matrices, with its rounding error")
+
+
+def _gram_rounding(run: Updates) -> np.ndarray:  # (B,)
+    """Of C and of its eigenvalues, in the precision of C."""
+    eps = float(np.finfo(run.grams.dtype).eps)
+    return 16.0 * run.grams.shape[-1] * eps * np.max(np.abs(_eigenvalues(run.grams)), axis=-1)
 
 
 GRAM = Assumption("gram", r"C = GG^\top \succeq 0", _gram)
 
 
 def _in_range(run: Updates) -> Check:
-    least = min(series_range(float(s), run.order)[0] for s in run.sizes)
+    least = float(np.min([series_range(float(s), run.order)[0] for s in run.sizes]))
     return Check(least > 0, least, f"least value of q_k on the steps taken, up to {float(np.max(run.sizes)):.4g}")
 
 
@@ -149,14 +174,16 @@ class SandwichPositivity(Theorem):
         return run.beta2**0.25 * _eigenvalues(symmetric)[:, 0]
 
     def bound(self, run: Updates) -> np.ndarray:  # (B,)
-        values = _eigenvalues(run.P)
-        ranges = [series_range(float(s), run.order) for s in run.sizes]
-        return np.array([jordan_floor(q, (v[0], v[-1])) for q, v in zip(ranges, values, strict=True)])
+        return _floors(run, np.zeros(len(run.P)))
 
     def budget(self, run: Updates) -> np.ndarray:  # (B,)
-        """P⁺ as it was computed and as a faithful one may differ; s, of which the bound makes no more; the eigenvalues."""
+        """P⁺ as it was computed and as a faithful one may differ; s, of which the bound makes no more; the eigenvalues.
+
+        And how far the floor sinks where the rounding of C has left the spectrum of Y below zero.
+        """
         largest, n = np.max(np.abs(run.P), axis=(-2, -1)), run.P.shape[-1]
-        return 4.0 * np.linalg.norm(_rounding(run), axis=(-2, -1)) + 64.0 * n * np.finfo(float).eps * n * largest
+        lost = 4.0 * np.linalg.norm(_rounding(run), axis=(-2, -1)) + 64.0 * n * np.finfo(float).eps * n * largest
+        return lost + self.bound(run) - _floors(run, run.below)
 
     def examples(self) -> Iterator[Example]:
         yield Example("the worst plane, order 1, cond 100", lambda: worst_pair(1, 1.0, 100.0), near_tight=True)
@@ -177,6 +204,15 @@ class SandwichPositivity(Theorem):
         for name, make, breaks, otherwise in cases:
             yield Example(f"{name}, through the door", make, expect=("HYPOTHESIS_FAILED",), breaks=breaks)
             yield Example(f"{name}, applied anyway", make, expect=(otherwise,), breaks=breaks, ignoring=(breaks,))
+
+
+def _floors(run: Updates, below: np.ndarray) -> np.ndarray:  # (B,), (B,) -> (B,)
+    """The floor for a spectrum of Y in [-below, s]; the series falls where its argument is negative."""
+    found = []
+    for values, s, y in zip(_eigenvalues(run.P), run.sizes, below, strict=True):
+        low, high = series_range(float(s), run.order)
+        found.append(jordan_floor((low, max(high, float(series(-y, run.order)))), (values[0], values[-1])))
+    return np.array(found)
 
 
 def updated(P: np.ndarray, target: np.ndarray, order: int, rule=sandwich) -> Updates:  # (B, n, n) Y = P²CP² times c

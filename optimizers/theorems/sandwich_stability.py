@@ -21,9 +21,9 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis, misuses, series_point
-from optimizers.theorems.fixed_points import Amplification, FixedPointRun, same_step, sandwich_sum
+from optimizers.theorems.fixed_points import Amplification, FixedPointRun, same_series, sandwich_sum
 from optimizers.theorems.rules import one_sided, sandwich
-from optimizers.theorems.truncated import gain, step_size
+from optimizers.theorems.truncated import gain
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example
 
@@ -31,7 +31,7 @@ __all__ = ["SandwichAmplification"]
 
 
 def _is_sandwich(run: FixedPointRun) -> Check:
-    return same_step(run, lambda P: sandwich(P, run.C, 1.0 / (1.0 + step_size(run.size, run.order)[0]), run.order))
+    return same_series(run, sandwich)
 
 
 SANDWICH = Assumption(

@@ -21,9 +21,9 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fixed_point_cases import basis, misuses, series_point
-from optimizers.theorems.fixed_points import Amplification, FixedPointRun, one_sided_sum, same_step
+from optimizers.theorems.fixed_points import Amplification, FixedPointRun, one_sided_sum, same_series
 from optimizers.theorems.rules import one_sided, sandwich
-from optimizers.theorems.truncated import gain, step_size
+from optimizers.theorems.truncated import gain
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example
 
@@ -31,7 +31,7 @@ __all__ = ["JorgeAmplification"]
 
 
 def _is_one_sided(run: FixedPointRun) -> Check:
-    return same_step(run, lambda P: one_sided(P, run.C, 1.0 / (1.0 + step_size(run.size, run.order)[0]), run.order))
+    return same_series(run, one_sided)
 
 
 ONE_SIDED = Assumption("one-sided", r"\Phi(P) = \beta_2^{-1/4} P\, q_k(c\,P^4C)", _is_one_sided)

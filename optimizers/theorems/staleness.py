@@ -72,6 +72,8 @@ def refresh_interval(beta2: float, inflow: float, tolerance: float) -> float:
 
 
 def _definite(run: StaleRoot) -> Check:
+    if not (np.all(np.isfinite(run.L0)) and np.all(np.isfinite(run.L))):
+        return Check(False, np.nan, "the statistics are not finite")
     symmetric = bool(np.all(run.L0 == run.L0.T)) and bool(np.all(np.swapaxes(run.L, -1, -2) == run.L))
     least = min(float(np.linalg.eigvalsh(run.L0)[0]), float(np.min(np.linalg.eigvalsh(run.L))))
     return Check(symmetric and least > 0, least, "least eigenvalue of the statistics")
@@ -81,17 +83,28 @@ DEFINITE = Assumption("definite", r"L_0, L_k \succ 0", _definite)
 
 
 def _grown(run: StaleRoot) -> Check:
-    slack = run.arrived[:, 0] + run.rounding
-    share = bool(np.all((run.kept > 0) & (run.kept <= 1)))
-    return Check(
-        bool(np.all(slack >= 0)) and share, float(np.min(slack)), "least eigenvalue of P²SP²/b, with its rounding error"
-    )
+    """Within rounding ρ the budget covers what S may lack: it takes the upper end up by -log(1 - 2ρ)/4 ≤ ρ, for ρ ≤ 1/4.
+
+    Beyond that nothing is decided: no eigenvalue of P²SP²/b can be below -1, and any fall would pass.
+    """
+    if not np.all((run.kept > 0) & (run.kept <= 1)):
+        return Check(False, -1.0, "b is not in (0, 1] throughout")
+    if not _definite(run).ok:
+        return Check(None, np.nan, "the statistics are not positive definite")
+    least, rounding = run.arrived[:, 0], run.rounding
+    fallen, decided = np.any(least < -rounding), np.all((rounding <= 0.25) | (least >= rounding))
+    words = f"least eigenvalue of P²SP²/b, whose rounding error is at most {float(np.max(rounding)):.2g}"
+    return Check(False if fallen else True if decided else None, float(np.min(least + rounding)), words)
 
 
 GROWN = Assumption("grown", r"S_k = L_k - b_kL_0 \succeq 0, \; 0 < b_k \le 1", _grown)
 
 
-FULL_RANK = Assumption("full-rank", r"L_0, L_k \succ n\,\mathrm{eps}\,\|L\| I", lambda run: of_full_rank(run.L0, run.L))
+def _full_rank(run: StaleRoot) -> Check:
+    return of_full_rank(run.L0, run.L) if _definite(run).ok else Check(None, np.nan, "the statistics are not definite")
+
+
+FULL_RANK = Assumption("full-rank", r"L_0, L_k \succ n\,\mathrm{eps}\,\|L\| I", _full_rank)
 
 
 class Staleness(Theorem):

@@ -87,3 +87,72 @@ def test_a_solution_that_is_wrong_in_its_sixth_digit_is_refused():
     good = batch(np.random.default_rng(1).normal(size=(20, 6)), 1e-2)
     bad = Batch(good.U, good.dampings, good.c * (1.0 + 1e-6))
     assert verify(FngdStepLength(), bad).kind == "HYPOTHESIS_FAILED"
+
+
+SINGLE = np.random.default_rng(7).normal(size=(400, 32)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("d", "n", "damping"), [(400, 32, 1e-6), (60, 12, 1e-4), (60, 12, 1e-2), (50, 8, 1e-4)])
+def test_a_gradient_that_is_a_mean_in_single_precision_refutes_nothing(d, n, damping):
+    """Its rounding, divided by the damping, was held against the theorem."""
+    U = SINGLE[:d, :n]
+    rounded = U.astype(float).mean(axis=1).astype(np.float32)
+    for mean in (U.mean(axis=1), rounded):
+        verdict = verify(FngdPushThrough(), Form(U, mean.astype(float), damping)).kind
+        assert verdict == "VERIFIED" or (damping < 1e-2 and verdict == "INCONCLUSIVE")
+    assert verify(FngdPushThrough(), Form(U, U.astype(float).mean(axis=1), damping)).kind == "VERIFIED"
+
+
+@pytest.mark.parametrize("by", [1e-6, 1e-3])
+def test_a_sample_that_is_hardly_changed_refutes_nothing_and_a_changed_one_is_refused(by):
+    mean, U = SINGLE.astype(float).mean(axis=1), SINGLE.copy()
+    U[0, 0] += by
+    assert verify(FngdPushThrough(), Form(U, mean, 1e-6)).kind == "INCONCLUSIVE"
+    U[0, 0] += 1.0
+    run = Form(U, mean, 1e-6)
+    assert verify(FngdPushThrough(), run).kind == "HYPOTHESIS_FAILED"
+    assert verify(FngdPushThrough(), run, ignoring=("per-sample",)).kind == "VIOLATED"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_at_either_end_of_a_precision_refute_no_weighted_sum(dtype):
+    """Subnormal pivots and entries of c, Gram matrices that overflow, in units of the precision."""
+    low, high = (float(np.log10(x)) for x in (np.finfo(dtype).tiny, np.finfo(dtype).max))
+    rng = np.random.default_rng(2)
+    with np.errstate(all="ignore"):
+        for n in (1, 4):
+            for size in (
+                *np.linspace(0.5 * low - 3.0, 0.5 * low + 1.0, 8),
+                low + 1.0,
+                0.0,
+                0.5 * high - 1.0,
+                0.5 * high,
+            ):
+                U = (rng.normal(size=(6, n)) * 10.0**size).astype(dtype)
+                for damping in (2.0 * size, -size, low - 1.0, low, low + 1.0, high - 2.0, high + 1.0):
+                    run = Form(U, U.mean(axis=1).astype(float), float(10.0 ** np.clip(damping, -323.0, 308.0)))
+                    assert verify(FngdPushThrough(), run).kind in ("VERIFIED", "INCONCLUSIVE", "HYPOTHESIS_FAILED")
+
+
+def test_a_weighted_sum_of_tiny_gradients_is_decided_down_to_subnormal_dampings():
+    U = np.random.default_rng(0).normal(size=(6, 4))
+    kinds = {
+        damping: verify(FngdPushThrough(), Form(U * damping**0.5, U.mean(axis=1) * damping**0.5, damping)).kind
+        for damping in (1e-308, 1e-306, 1e-200)
+    }
+    assert kinds == {1e-308: "INCONCLUSIVE", 1e-306: "VERIFIED", 1e-200: "VERIFIED"}
+
+
+def test_what_the_gram_matrix_is_off_is_not_held_against_the_drift():
+    """Coefficients in error along the singular vector of the damping's size, and all entries of K low by 1e-13."""
+    n = 30
+    U = np.zeros((n, n))
+    U[0, 0], U[1, 1:] = 1.0, np.sqrt(0.5 / (n - 1))
+    v = np.append(0.0, np.ones(n - 1)) / np.sqrt(n - 1)
+    fresh = batch(U, 0.5 / n)
+    off = 1e-13 * np.outer(v > 0, v > 0)
+    for gram in (fresh.K, fresh.K - off, fresh.K + off):
+        assert verify(FngdDrift(), Shared(U, fresh.dampings, fresh.c + 50.0 * v, gram)).kind in LEFT_OPEN
+    worse = Shared(U, fresh.dampings, fresh.c + 50.0 * v, fresh.K - 1e3 * off)
+    assert verify(FngdDrift(), worse).kind == "HYPOTHESIS_FAILED"
+    assert verify(FngdDrift(), worse, ignoring=("this-batch",)).kind == "VIOLATED"
