@@ -7,7 +7,7 @@ Epochs take turns with SGD's (momentum 0.9, foreach). "scalar" and "table" are t
 and "first epoch" before. The floor of fresh coefficients is SGD's epoch plus the Gram matrices of all layers, each by the fastest
 of the known ways to it, and one Cholesky solution for each.
 
-    python -m benchmarks.training [--json FILE] [--repeats N] [--quick]
+    python -m benchmarks.training [--json FILE] [--repeats N] [--threads N] [--quick]
     python -m benchmarks.training --show FILE
 """
 
@@ -217,6 +217,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=target, help="write the numbers to this file")
     parser.add_argument("--show", type=stored("epochs"), help="print the table of a file, measure nothing")
     parser.add_argument("--repeats", type=count, default=9)
+    parser.add_argument(
+        "--threads", type=count, default=1, help="of torch; BLAS' own threads are left alone beyond one"
+    )
     parser.add_argument("--quick", action="store_true", help="one small model, two repeats")
     return parser.parse_args(arguments)
 
@@ -229,12 +232,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     from threadpoolctl import threadpool_limits
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     names = list(MODELS)[:1] if options.quick else list(MODELS)
-    with warnings.catch_warnings(), threadpool_limits(1):  # BLAS', that SciPy brings
+    with warnings.catch_warnings(), threadpool_limits(1 if options.threads == 1 else None):  # BLAS', that SciPy brings
         warnings.simplefilter("ignore")
         epochs = [epoch_ratios(name, 2 if options.quick else options.repeats) for name in names]
-    results = {"machine": machine(), "epochs": epochs}
+    results = {"machine": {**machine(), "threads_used": options.threads}, "epochs": epochs}
     if options.json:
         save(options.json, results)
     print(markdown(results))
