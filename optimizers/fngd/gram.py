@@ -24,6 +24,8 @@ ROWS = 128  # of a block; smaller ones waste the matrix product, larger ones the
 
 def _upper(n: int, block: Callable[[slice, slice], Tensor], like: Tensor, rows: int) -> Tensor:  # (n, n)
     """The upper triangle of the symmetric matrix whose blocks `block` computes."""
+    if n <= rows:
+        return block(slice(0, n), slice(0, n))
     K = like.new_zeros(n, n)
     for start in range(0, n, rows):
         stop = min(start + rows, n)
@@ -68,8 +70,6 @@ def gram_of_positions(
 
 def gram_of_samples(U: Tensor) -> Tensor:  # (n, d) -> (n, n)
     """U Uᵀ: K from the per-sample gradients themselves."""
-    if len(U) <= ROWS:
-        return torch.mm(U, U.t())
     return _upper(len(U), lambda i, j: torch.mm(U[i], U[j].t()), U, ROWS)
 
 

@@ -16,7 +16,6 @@ from typing import ClassVar
 import numpy as np
 
 from optimizers.theorems.fngd_batch import DAMPED, Batch, batch, with_spectrum
-from structures.arrays import tolerance
 from theory.citation import Citation
 from theory.theorem import Assumption, Check, Example, Kind, Theorem
 
@@ -34,8 +33,9 @@ class Shared(Batch):
 
 
 def _allowed(run: Shared) -> float:
-    """The rounding of d products, of any entry of K."""
-    return tolerance(run.U, run.U.shape[0]) * max(float(np.max(np.abs(run.K))), float(np.finfo(np.float64).tiny))
+    """The rounding of d products in float64, of any entry of K."""
+    limits = np.finfo(np.float64)
+    return 16.0 * float(limits.eps) * run.U.shape[0] * max(float(np.max(np.abs(run.K))), float(limits.tiny))
 
 
 def _same(run: Shared) -> Check:
