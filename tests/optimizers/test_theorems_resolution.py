@@ -12,7 +12,7 @@ from optimizers.reference.agd import Recursion
 from optimizers.theorems import agd_constant_gradient, dead_direction, fngd_push_through, jorge_interval
 from optimizers.theorems.agd_noise_law import Noise
 from optimizers.theorems.agd_nonconvex import Cosines
-from optimizers.theorems.agd_runs import run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, run_rule
 from optimizers.theorems.fixed_point_cases import away, basis, newton_point, series_point
 from optimizers.theorems.fngd_batch import batch
 from optimizers.theorems.fngd_exchangeable import Epochs
@@ -28,14 +28,7 @@ from theory.theorem import Kind
 
 OURS = {t.id: t for t in theory.theorems() if type(t).__module__.startswith("optimizers.theorems")}
 IDENTITIES = [name for name, theorem in OURS.items() if theorem.kind is Kind.EXACT]
-AGD = (
-    "agd-identity",
-    "agd-difference-bound",
-    "agd-step-bound",
-    "agd-growth-bound",
-    "agd-sgd-limit",
-    "agd-constant-gradient",
-)
+AGD = [t.id for t in theory.theorems() if FAITHFUL in t.assumptions]
 UNDECIDED = ("INCONCLUSIVE", "HYPOTHESIS_FAILED")
 
 

@@ -12,7 +12,7 @@ from optimizers.reference.agd import Recursion
 from optimizers.theorems import dead_direction, jorge_window
 from optimizers.theorems.agd_constant_gradient import AGDConstantGradient
 from optimizers.theorems.agd_nonconvex import Cosines
-from optimizers.theorems.agd_runs import AGDRun, run_rule
+from optimizers.theorems.agd_runs import FAITHFUL, AGDRun, run_rule
 from optimizers.theorems.agd_step_bound import AGDStepBound
 from optimizers.theorems.fixed_point_cases import basis
 from optimizers.theorems.rules import sandwich
@@ -20,14 +20,7 @@ from optimizers.theorems.sandwich_basin import polishing
 from optimizers.theorems.sandwich_positivity import Updates, updated
 from optimizers.theorems.staleness import StaleRoot, aged
 
-AGD = (
-    "agd-identity",
-    "agd-difference-bound",
-    "agd-step-bound",
-    "agd-growth-bound",
-    "agd-sgd-limit",
-    "agd-constant-gradient",
-)
+AGD = [t.id for t in theory.theorems() if FAITHFUL in t.assumptions]
 NO_NUMBERS = [np.nan, np.inf]
 
 
