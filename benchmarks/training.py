@@ -5,9 +5,10 @@ r"""What FNGD's epochs cost. What training brings, with every optimizer, is meas
 
 Epochs take turns with SGD's (momentum 0.9, foreach). "scalar" and "table" are timed when they share, after their first window,
 and "first epoch" before. The floor of fresh coefficients is SGD's epoch plus the Gram matrices of all layers, each by the fastest
-of the known ways to it, and one Cholesky solution for each.
+of the known ways to it, and one Cholesky solution for each. Freed memory is kept (`benchmarks.steps.allocator`), unless asked
+otherwise: else new pages come by chance, more of them to SGD than to FNGD or the other way round.
 
-    python -m benchmarks.training [--json FILE] [--repeats N] [--threads N] [--quick]
+    python -m benchmarks.training [--json FILE] [--repeats N] [--threads N] [--return-memory] [--quick]
     python -m benchmarks.training --show FILE
 """
 
@@ -30,6 +31,7 @@ from torch.nn.grad import conv2d_weight
 
 from benchmarks.options import count, save, stored, target
 from benchmarks.race.machine import machine
+from benchmarks.steps.allocator import keep_freed_memory
 from benchmarks.steps.clock import Timed, Turns, paired
 from benchmarks.steps.table import short
 from optimizers import FNGD
@@ -220,6 +222,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=count, default=1, help="of torch; BLAS' own threads are left alone beyond one"
     )
+    parser.add_argument("--return-memory", action="store_true", help="leave the C library's allocator as it is")
     parser.add_argument("--quick", action="store_true", help="one small model, two repeats")
     return parser.parse_args(arguments)
 
@@ -233,11 +236,13 @@ def main(arguments: list[str] | None = None) -> int:
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(options.threads)
+    kept = not options.return_memory and keep_freed_memory()
     names = list(MODELS)[:1] if options.quick else list(MODELS)
     with warnings.catch_warnings(), threadpool_limits(1 if options.threads == 1 else None):  # BLAS', that SciPy brings
         warnings.simplefilter("ignore")
         epochs = [epoch_ratios(name, 2 if options.quick else options.repeats) for name in names]
-    results = {"machine": {**machine(), "threads_used": options.threads}, "epochs": epochs}
+    machine_now = {**machine(), "threads_used": options.threads, "freed_memory_kept": kept}
+    results = {"machine": machine_now, "epochs": epochs}
     if options.json:
         save(options.json, results)
     print(markdown(results))

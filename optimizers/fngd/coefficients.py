@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TRUSTED", "push_through", "relative_rounding", "solve", "trusted", "within_range"]
 
-ONE_THREAD = 128  # OpenBLAS factors up to about 200 rows without its other threads
+ONE_THREAD = 512  # bytes of a row of a matrix that OpenBLAS factors without its other threads: 128 float32, 64 float64
 TRUSTED = 1e-2  # the estimate is an upper one, usually by a factor of ten to a hundred
 
 
@@ -67,7 +67,7 @@ def push_through(
     """
     shifted = K.clone()
     shifted.diagonal().add_(K.shape[0] * damping)
-    c = _cholesky_on_host(shifted) if K.is_cpu and len(K) <= ONE_THREAD else _cholesky(shifted)
+    c = _cholesky_on_host(shifted) if K.is_cpu else _cholesky(shifted)
     if c is not None:
         return c
     if not bool(torch.isfinite(K.triu()).all()):
@@ -81,21 +81,42 @@ def _cholesky(A: Tensor) -> Tensor | None:  # (n, n) -> (n,)
 
 
 def _cholesky_on_host(A: Tensor) -> Tensor | None:  # (n, n), overwritten -> (n,)
-    """LAPACK itself: torch clears the other triangle and copies, which costs more than the factorisation.
+    """The same by LAPACK itself where it is small, else by bands of rows, with LAPACK for their diagonal blocks.
 
-    Of small matrices alone. For larger ones SciPy's library wakes threads of its own, which keep torch's from the cores.
+    torch's own factorisation takes two to three times as long, as it copies and clears the other triangle; SciPy's of a large
+    matrix wakes threads that keep torch's from the cores.
     """
-    a = A.numpy().T  # its columns are our rows
-    _, c, info = _posv(A.dtype)(a, np.ones(len(a), a.dtype), lower=1, overwrite_a=1, overwrite_b=1)
-    return None if info else torch.from_numpy(c)
+    n, rows = len(A), ONE_THREAD // A.element_size()
+    if n <= rows:
+        _, c, info = _lapack("posv", A.dtype)(
+            _columns(A), _columns(A.new_ones(n)), lower=1, overwrite_a=1, overwrite_b=1
+        )
+        return None if info else torch.from_numpy(c)
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
+        band = A[start:stop, start:].addmm_(A[:start, start:stop].T, A[:start, start:], alpha=-1.0)
+        block, rest = band.tensor_split([stop - start], dim=1)
+        factor, info = _lapack("potrf", A.dtype)(_columns(block), lower=1, clean=0)
+        if info:
+            return None
+        block.copy_(torch.from_numpy(factor).T)
+        if stop < n:
+            rest.copy_(torch.linalg.solve_triangular(block, rest.T, upper=True, left=False).T)
+    y = torch.linalg.solve_triangular(A.T, A.new_ones(n, 1), upper=False)
+    return torch.linalg.solve_triangular(A, y, upper=True)[:, 0]
+
+
+def _columns(A: Tensor) -> np.ndarray:
+    """LAPACK's view of the memory: its columns are our rows, and our upper triangle its lower one."""
+    return A.numpy().T
 
 
 @cache
-def _posv(dtype: torch.dtype) -> Any:
-    """Factorisation and solution, of float64 or float32."""
+def _lapack(name: str, dtype: torch.dtype) -> Any:
+    """A routine of LAPACK in float64 or float32."""
     from scipy.linalg import get_lapack_funcs
 
-    return get_lapack_funcs("posv", dtype=np.float64 if dtype == torch.float64 else np.float32)
+    return get_lapack_funcs(name, dtype=np.float64 if dtype == torch.float64 else np.float32)
 
 
 def _clipped(K: Tensor, shift: float) -> Tensor:  # (n, n) -> (n,)

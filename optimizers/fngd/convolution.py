@@ -12,19 +12,21 @@ Source: derived here (docs/proofs/fngd.md#products).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from optimizers.fngd.contributions import Contributions, Gradients, PositionContributions, Use, linear_contributions
-from optimizers.fngd.gram import BUDGET, gram_of_samples
+from optimizers.fngd.contributions import Contributions, Gradients, Use, linear_contributions
+from optimizers.fngd.gram import BUDGET, gram_of_samples, pairs_are_cheaper
 
-__all__ = ["ConvContributions", "padded", "patches"]
+__all__ = ["ConvContributions", "padded", "patches", "patches_are_faster"]
 
 FEW = 8  # channels of the input; the library's blocks are as wide
-ROOM = 2**24  # entries of patches that are larger than the samples' gradients: 64 MiB in float32
+CACHE = 2**19  # entries of patches at a time on a CPU: 2 MiB in float32
 
 
 class ConvContributions(Contributions):
@@ -34,46 +36,53 @@ class ConvContributions(Contributions):
         self.module: Any = module
         self.uses, self.bias, self.n, self.like = uses, bias, len(uses[0][0]), uses[0][1]
         self.samples: Tensor | None = None  # (n, o, i / groups, *kernel), when they were formed and fit
+        self.of_patches: Contributions | None = None  # when K comes from pairs of positions
 
     def gram(self) -> Tensor:
-        return self._gram_of_patches() if self._is_faster_on_patches() else self._gram_of_groups()
-
-    def _is_faster_on_patches(self) -> bool:
-        """Measured on a CPU: with samples' gradients that are larger than the patches, the library waits for memory."""
         outputs, inputs, *kernel = self.module.weight.shape
         positions, volume = sum(g[0, 0].numel() for _, g in self.uses), math.prod(kernel)
-        entries = self.n * positions * inputs * volume
-        if self.module.groups > 1 or entries > BUDGET:
-            return False
-        if positions <= outputs:
-            return True
-        return entries <= ROOM and outputs >= max(2 * FEW, 2 * inputs) and (volume == 1 or inputs < FEW)
+        if self.module.groups > 1 or not patches_are_faster(outputs, inputs, volume, positions):
+            return self._gram_of_samples(self._by_groups)
+        width = inputs * volume
+        if self.n * positions * width <= BUDGET and pairs_are_cheaper(self.n, positions, width, outputs):
+            return self._gram_of_pairs()
+        return self._gram_of_samples(self._by_patches)
 
-    def _gram_of_patches(self) -> Tensor:
-        found = linear_contributions([(patches(self.module, a), g.flatten(2).mT) for a, g in self.uses], self.bias)
-        K = found.gram()
-        if isinstance(found, PositionContributions) and found.samples is not None:
-            self.samples = found.samples.reshape(self.n, *self.module.weight.shape)
-        return K
+    def _gram_of_pairs(self) -> Tensor:
+        uses = [(patches(self.module, a), g.flatten(2).mT) for a, g in self.uses]
+        self.of_patches = linear_contributions(uses, self.bias)
+        return self.of_patches.gram()
 
-    def _gram_of_groups(self) -> Tensor:
+    def _gram_of_samples(self, per_sample: Callable[[slice], Tensor]) -> Tensor:
+        """K from per-sample gradients, some outputs at a time; kept for `combine` when one block holds them all."""
         outputs = self.module.weight.shape[0]
         rows = max(1, BUDGET // (self.n * self.module.weight[0].numel())) if self.module.groups == 1 else outputs
-        K = self.uses[0][1].new_zeros(self.n, self.n)
+        K = self.like.new_zeros(self.n, self.n)
         for start in range(0, outputs, rows):
-            block = self._per_sample(slice(start, start + rows))
+            block = per_sample(slice(start, start + rows))
             K += gram_of_samples(block.reshape(self.n, -1))
             if rows >= outputs:
                 self.samples = block
-        return K + gram_of_samples(self._sums()) if self.bias else K
+        return K + gram_of_samples(self._sums) if self.bias else K
 
-    def _per_sample(self, rows: slice) -> Tensor:  # (n, rows, i / groups, *kernel)
+    def _by_groups(self, rows: slice) -> Tensor:  # (n, rows, i / groups, *kernel)
         total: Any = 0.0
         for a, g in self.uses:
             g = g[:, rows]
             merged = self._gradient(a.reshape(1, -1, *a.shape[2:]), g.reshape(1, -1, *g.shape[2:]), self.n)
             total = merged.reshape(self.n, g.shape[1], *merged.shape[1:]) + total
         return total
+
+    def _by_patches(self, rows: slice) -> Tensor:  # (n, rows, i, *kernel)
+        weight = self.module.weight[rows]
+        total = self.like.new_empty(self.n, len(weight), weight[0].numel())
+        entries = CACHE if total.is_cpu else BUDGET
+        for number, (a, g) in enumerate(self.uses):
+            g = g[:, rows].flatten(2)
+            samples = max(1, entries // (g.shape[2] * total.shape[2]))
+            for U, some_a, some_g in zip(*(t.split(samples) for t in (total, a, g)), strict=True):
+                U.baddbmm_(some_g, patches(self.module, some_a), beta=float(number > 0))
+        return total.reshape(self.n, *weight.shape)
 
     def _gradient(self, a: Tensor, g: Tensor, copies: int) -> Tensor:  # (o, i / groups, *kernel)
         """The gradient of the weight, in a convolution of `copies` times as many groups."""
@@ -88,11 +97,15 @@ class ConvContributions(Contributions):
             copies * module.groups, [False, True, False],
         )[1]  # fmt: skip
 
+    @cached_property
     def _sums(self) -> Tensor:  # (n, o), the bias' contributions
         return torch.stack([g.flatten(2).sum(2) for _, g in self.uses]).sum(0)
 
     def combine(self, w: Tensor) -> Gradients:
-        bias = w @ self._sums() if self.bias else None
+        if self.of_patches is not None:
+            weight, bias = self.of_patches.combine(w)
+            return weight.reshape(self.module.weight.shape), bias
+        bias = w @ self._sums if self.bias else None
         if self.samples is not None:
             return torch.tensordot(w, self.samples, 1), bias
         return torch.stack([self._weighted(a, g, w) for a, g in self.uses]).sum(0), bias
@@ -103,6 +116,19 @@ class ConvContributions(Contributions):
 
     def to(self, dtype: torch.dtype) -> Contributions:
         return ConvContributions(self.module, [(a.to(dtype), g.to(dtype)) for a, g in self.uses], self.bias)
+
+
+def patches_are_faster(outputs: int, inputs: int, volume: int, positions: int) -> bool:
+    """Whether one product for each sample's patches takes less time than a convolution with a group for each sample.
+
+    Measured on a CPU: the library waits for memory where many channels meet, and is made for no fewer than `FEW` of them.
+    """
+    few = inputs < FEW or volume == 1
+    return (
+        64 * positions <= outputs**2
+        or (inputs >= 16 * FEW and outputs >= 4 * FEW)
+        or (few and outputs >= max(2 * FEW, 2 * inputs))
+    )
 
 
 def patches(

@@ -44,10 +44,14 @@ def gram_of_rows(
     bias: bool,
 ) -> Tensor:  # (n, n)
     """K for one position per sample: (A Aᵀ [+ 1]) ∘ (G Gᵀ)."""
-    inner = gram_of_samples(a)
-    if bias:
-        inner.add_(1.0)
-    return inner.mul_(gram_of_samples(g))
+
+    def block(i: slice, j: slice) -> Tensor:  # both products while they are in the cache
+        inner = torch.mm(a[i], a[j].t())
+        if bias:
+            inner.add_(1.0)
+        return inner.mul_(torch.mm(g[i], g[j].t()))
+
+    return _upper(len(a), block, g, ROWS)
 
 
 def gram_of_positions(
@@ -65,7 +69,7 @@ def gram_of_positions(
         inner.mul_(g[i].reshape(-1, g.shape[2]) @ g[j].reshape(-1, g.shape[2]).mT)
         return inner.reshape(i.stop - i.start, T, j.stop - j.start, T).sum((1, 3))
 
-    return _upper(len(a), block, g, max(1, min(ROWS, BUDGET // (len(a) * T * T))))
+    return _upper(len(a), block, g, max(1, min(ROWS // T, BUDGET // (len(a) * T * T))))
 
 
 def gram_of_samples(U: Tensor) -> Tensor:  # (n, d) -> (n, n)

@@ -260,7 +260,9 @@ CONVOLUTIONS = [
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 @pytest.mark.parametrize("lies", ["as it was made", "channels last", "every other"])
 @pytest.mark.parametrize(("module", "shape"), CONVOLUTIONS, ids=lambda found: str(found))
-def test_a_convolution_is_a_linear_layer_on_patches(module, shape, lies):
+@pytest.mark.parametrize("entries", [1, 200, 2**19])
+def test_a_convolution_is_a_linear_layer_on_patches(module, shape, lies, entries, monkeypatch):
+    monkeypatch.setattr(convolution, "CACHE", entries)
     torch.manual_seed(0)
     a = torch.randn(shape, dtype=torch.float64)
     if lies == "channels last":
@@ -278,23 +280,44 @@ def test_a_convolution_is_a_linear_layer_on_patches(module, shape, lies):
         g = torch.randn_like(out)
         w = torch.randn(6, dtype=torch.float64)
         found = []
-        for route in ("_gram_of_patches", "_gram_of_groups"):
+        for route in ("pairs", "patches", "groups"):
             parts = convolution.ConvContributions(module, [(a, g), (2.0 * a, g.flip(0))], module.bias is not None)
-            found.append((full(getattr(parts, route)()), *parts.combine(w)))
-    for one, other in zip(*found, strict=True):
-        assert one is other is None or torch.allclose(one, other, rtol=1e-12, atol=1e-10)
+            K = parts._gram_of_pairs() if route == "pairs" else parts._gram_of_samples(getattr(parts, f"_by_{route}"))
+            found.append((full(K), *parts.combine(w)))
+    for one, *others in zip(*found, strict=True):
+        for other in others:
+            assert one is other is None or torch.allclose(one, other, rtol=1e-12, atol=1e-10)
 
 
-def test_which_route_a_convolution_takes():
-    def patched(module, positions, n=4):
-        a, g = torch.zeros(n, module.in_channels, 1), torch.zeros(n, module.out_channels, positions)
-        return convolution.ConvContributions(module, [(a, g)], True)._is_faster_on_patches()
+@pytest.mark.parametrize(
+    ("options", "positions", "route"),
+    [
+        ({"in_channels": 16, "out_channels": 16, "kernel_size": 3}, 64, "groups"),
+        ({"in_channels": 64, "out_channels": 64, "kernel_size": 3}, 64, "patches"),
+        ({"in_channels": 64, "out_channels": 64, "kernel_size": 3}, 65, "groups"),
+        ({"in_channels": 128, "out_channels": 32, "kernel_size": 3}, 65, "patches"),
+        ({"in_channels": 128, "out_channels": 16, "kernel_size": 3}, 65, "groups"),  # few outputs
+        ({"in_channels": 3, "out_channels": 32, "kernel_size": 3}, 100, "patches"),
+        ({"in_channels": 3, "out_channels": 12, "kernel_size": 3}, 100, "groups"),
+        ({"in_channels": 16, "out_channels": 32, "kernel_size": 1}, 100, "patches"),
+        ({"in_channels": 64, "out_channels": 64, "kernel_size": 3, "groups": 2}, 10, "groups"),
+        ({"in_channels": 64, "out_channels": 64, "kernel_size": 3}, 4, "pairs"),
+    ],
+)
+def test_which_route_a_convolution_takes(options, positions, route, monkeypatch):
+    taken = []
+    for name in ("_by_groups", "_by_patches", "_gram_of_pairs"):
+        own = getattr(convolution.ConvContributions, name)
 
-    assert patched(nn.Conv1d(64, 32, 3), 32) and not patched(nn.Conv1d(64, 32, 3), 33)
-    assert patched(nn.Conv1d(16, 32, 1), 1000) and patched(nn.Conv1d(3, 32, 3), 1000)
-    assert not patched(nn.Conv1d(64, 32, 1), 1000) and not patched(nn.Conv1d(3, 1, 7), 1000)  # few outputs
-    assert not patched(nn.Conv1d(64, 64, 3, groups=2), 2)
-    assert not patched(nn.Conv1d(3, 32, 7), 2**18)  # memory
+        def noted(self, *args, name=name, own=own):
+            taken.append(name.rpartition("_")[2])
+            return own(self, *args)
+
+        monkeypatch.setattr(convolution.ConvContributions, name, noted)
+    module = nn.Conv1d(bias=False, **options)
+    a = torch.randn(3, module.in_channels, positions + module.kernel_size[0] - 1)
+    K = convolution.ConvContributions(module, [(a, torch.randn(3, module.out_channels, positions))], False).gram()
+    assert taken == [route] and K.shape == (3, 3)
 
 
 @pytest.mark.parametrize("channels", [(2, 16), (16, 4)])
@@ -310,16 +333,32 @@ def test_a_convolution_is_what_its_options_say_now(channels):
     assert apart(found_by(model, X, y, damping=0.1), directions(model, X, y, 0.1)) < EXACT
 
 
-@pytest.mark.parametrize("n", [128, 129, 300])
-def test_large_batches_are_solved_as_small_ones_are(n):
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("n", [1, 64, 65, 128, 129, 200, 300])
+def test_large_batches_are_solved_as_small_ones_are(n, dtype):
     torch.manual_seed(0)
-    U = torch.randn(40, n, dtype=torch.float64)
+    U = torch.randn(40, n, dtype=dtype)
     K, damping = (U.T @ U).triu(), 0.01
-    c = push_through(K, damping)
-    exact = torch.linalg.solve(full(K) + n * damping * torch.eye(n, dtype=K.dtype), torch.ones(n, dtype=K.dtype))
-    torch.testing.assert_close(c, exact, rtol=1e-10, atol=1e-10)
-    K[0, 1] = math.nan
+    below = torch.full_like(K, math.nan).tril(-1)  # what is below the diagonal means nothing
+    c = push_through(K + below, damping)
+    A = full(K).double() + n * damping * torch.eye(n, dtype=torch.float64)
+    exact = torch.linalg.solve(A, A.new_ones(n))
+    accuracy = 4.0 * torch.finfo(dtype).eps * float(torch.linalg.cond(A))
+    torch.testing.assert_close(c.double(), exact, rtol=0.0, atol=accuracy * float(exact.abs().max()))
+    K[0, n // 2] = math.nan
     assert torch.isnan(push_through(K, damping)).all()
+
+
+@pytest.mark.parametrize("place", [0, 63, 64, 150, 199])
+def test_a_matrix_that_is_not_definite_is_not_factored_in_blocks(place):
+    """Then the eigenvalues below zero are set to zero: as if the sample had no gradient."""
+    torch.manual_seed(0)
+    U = torch.randn(40, 200, dtype=torch.float64)
+    U[:, place] = 0.0
+    K = (U.T @ U).triu()
+    wanted = push_through(K, 1.0)
+    K[place, place] = -300.0
+    torch.testing.assert_close(push_through(K, 1.0), wanted, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
