@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TRUSTED", "push_through", "relative_rounding", "solve", "trusted", "within_range"]
 
+LARGE = 256  # rows from which the factorisation in bands is the faster one
 ONE_THREAD = 512  # bytes of a row of a matrix that OpenBLAS factors without its other threads: 128 float32, 64 float64
 TRUSTED = 1e-2  # the estimate is an upper one, usually by a factor of ten to a hundred
 
@@ -61,7 +62,7 @@ def push_through(
     K: Tensor,  # (n, n), upper triangle of a positive semidefinite matrix
     damping: float,
 ) -> Tensor:  # (n,)
-    """c = (nλI + K)⁻¹ 1 by Cholesky; NaN where K is not finite.
+    """c = (nλI + K)⁻¹ 1 by Cholesky. Of a K that is not finite it means nothing, as `trusted` says.
 
     When rounding has made K indefinite beyond the damping, its eigenvalues below zero are set to zero: K is a Gram matrix.
     """
@@ -81,10 +82,10 @@ def _cholesky(A: Tensor) -> Tensor | None:  # (n, n) -> (n,)
 
 
 def _cholesky_on_host(A: Tensor) -> Tensor | None:  # (n, n), overwritten -> (n,)
-    """The same by LAPACK itself where it is small, else by bands of rows, with LAPACK for their diagonal blocks.
+    """The same: a small matrix by LAPACK itself, a large one by bands of rows, with LAPACK for their diagonal blocks.
 
-    torch's own factorisation takes two to three times as long, as it copies and clears the other triangle; SciPy's of a large
-    matrix wakes threads that keep torch's from the cores.
+    torch's own factorisation copies and clears the other triangle, and takes up to thrice as long; SciPy's of a large matrix
+    wakes threads that keep torch's from the cores.
     """
     n, rows = len(A), ONE_THREAD // A.element_size()
     if n <= rows:
@@ -92,6 +93,8 @@ def _cholesky_on_host(A: Tensor) -> Tensor | None:  # (n, n), overwritten -> (n,
             _columns(A), _columns(A.new_ones(n)), lower=1, overwrite_a=1, overwrite_b=1
         )
         return None if info else torch.from_numpy(c)
+    if n < LARGE:
+        return _cholesky(A)
     for start in range(0, n, rows):
         stop = min(start + rows, n)
         band = A[start:stop, start:].addmm_(A[:start, start:stop].T, A[:start, start:], alpha=-1.0)

@@ -27,6 +27,7 @@ __all__ = ["ConvContributions", "padded", "patches", "patches_are_faster"]
 
 FEW = 8  # channels of the input; the library's blocks are as wide
 CACHE = 2**19  # entries of patches at a time on a CPU: 2 MiB in float32
+ROOM = 2**24  # entries of the patches of one sample: 64 MiB
 
 
 class ConvContributions(Contributions):
@@ -121,14 +122,15 @@ class ConvContributions(Contributions):
 def patches_are_faster(outputs: int, inputs: int, volume: int, positions: int) -> bool:
     """Whether one product for each sample's patches takes less time than a convolution with a group for each sample.
 
-    Measured on a CPU: the library waits for memory where many channels meet, and is made for no fewer than `FEW` of them.
+    Measured on a CPU: the library waits for memory where many channels meet, and is made for no fewer than `FEW` of them; with
+    many positions patches are the larger, and wait themselves.
     """
+    entries = positions * inputs * volume
+    if 64 * positions <= outputs**2:
+        return entries <= ROOM
     few = inputs < FEW or volume == 1
-    return (
-        64 * positions <= outputs**2
-        or (inputs >= 16 * FEW and outputs >= 4 * FEW)
-        or (few and outputs >= max(2 * FEW, 2 * inputs))
-    )
+    many = inputs >= 16 * FEW and outputs >= 4 * FEW
+    return entries <= 2 * CACHE and (many or (few and outputs >= max(2 * FEW, 2 * inputs)))
 
 
 def patches(

@@ -61,6 +61,7 @@ def gram_of_positions(
 ) -> Tensor:  # (n, n)
     """K from all pairs of positions, in at most n²T²(p + q) operations and blocks of at most `BUDGET` pairs."""
     T = a.shape[1]
+    a, g = a.contiguous(), g.contiguous()  # patches are not, and would be copied for each block
 
     def block(i: slice, j: slice) -> Tensor:
         inner = a[i].reshape(-1, a.shape[2]) @ a[j].reshape(-1, a.shape[2]).mT

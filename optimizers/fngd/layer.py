@@ -151,7 +151,7 @@ class Layer:
         weigh = self.weigh()
         if weigh is None:
             raise RuntimeError("FNGD let go of this model between forward and backward: run the forward pass again.")
-        if uses[0][1].numel() == 0:  # no sample, no contribution
+        if all(g.numel() == 0 for _, g in uses):  # no sample, no contribution
             self.passes.append({})
             return torch.zeros_like(self.weight), torch.zeros_like(self.bias) if joint else None
         found = linear_contributions(uses, joint) if self.linear else ConvContributions(self.module, uses, joint)

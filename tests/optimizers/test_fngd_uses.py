@@ -109,3 +109,17 @@ def test_a_bias_that_is_frozen_in_one_use_gets_the_direction_of_the_other(first)
     optimizers[0].zero_grad()
     sum(out.square().sum() for out in outputs).backward(inputs=[model.shared.bias])
     torch.testing.assert_close(model.shared.bias.grad, alone.shared.bias.grad, rtol=1e-12, atol=0.0)
+
+
+@pytest.mark.parametrize("lengths", [(0, 4), (4, 0), (0, 0)])
+def test_a_use_without_positions_adds_nothing(lengths):
+    def found(lengths):
+        torch.manual_seed(3)
+        layer = nn.Linear(3, 2).double()
+        FNGD(layer, damping=0.05)
+        losses = [layer(torch.ones(5, length, 3, dtype=torch.float64)).square().sum() for length in lengths]
+        (sum(losses) / 5).backward()
+        return gradients_of(layer)
+
+    both, alone = found(lengths), found([max(lengths)])
+    assert apart(both, alone) < EXACT if max(lengths) else all(not g.any() for g in both.values())
