@@ -1,8 +1,8 @@
 r"""The C library's allocator, told to keep what a process has freed.
 
 By default glibc gives large blocks back to the system at once, and whether it does depends on what else lies in memory: the
-same epoch of SGD then meets anything between none and ten thousand new pages a batch, a fifth of its time. Allocators
-that torch's tuning guide recommends keep memory, too.
+same epoch then asks for thousands of new pages a batch, or for none. Allocators that torch's tuning guide recommends keep
+memory, too.
 
 Source: derived here; ``mallopt(3)``.
 """
